@@ -1,0 +1,1 @@
+//! Names and the roster: who takes part, and in which order.

@@ -1,0 +1,1 @@
+//! Named random streams: public functions of (seed, purpose, label or ordinal, stop, client).

@@ -1,0 +1,1 @@
+//! Exact sums: a weighted mean is a real number, rounded once.

@@ -1,0 +1,1 @@
+//! Tensors and the one buffer, in safetensors layout, in which they lie.
