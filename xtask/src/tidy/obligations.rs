@@ -1,0 +1,143 @@
+//! The numbered obligations of the contracts against the tests that cite them.
+//!
+//! An obligation is a line of documentation in `crates/core/src` that starts with its letter and
+//! number (`/// T3. A cancelled task is not announced.`); a test of it is a function in `crates/testkit`
+//! named after it (`t3_a_cancelled_task_is_not_announced`).
+
+use std::collections::BTreeMap;
+
+use super::workspace::{File, Workspace};
+use super::{Finding, code};
+
+const CONTRACTS: &str = "crates/core/src/";
+const SUITES: &str = "crates/testkit/";
+
+/// A letter and a number, and where they stand.
+type Places = BTreeMap<(char, u32), Vec<String>>;
+
+/// Every obligation has a test, every test an obligation, and no number is given twice. Nothing is
+/// asked before there is a testkit.
+pub(super) fn each_has_a_test(workspace: &Workspace) -> Vec<Finding> {
+    if !workspace.packages.iter().any(|package| package.folder == "crates/testkit") {
+        return Vec::new();
+    }
+    let obligations = collect(workspace, CONTRACTS, |file| {
+        file.text.lines().zip(1..).filter_map(|(line, at)| Some((obligation(line)?, at))).collect()
+    });
+    let tests = collect(workspace, SUITES, |file| {
+        let code = code::only(&file.text);
+        code.lines().zip(1..).filter_map(|(line, at)| Some((cited(line)?, at))).collect()
+    });
+    let mut findings = Vec::new();
+    for (&(letter, number), places) in &obligations {
+        if !tests.contains_key(&(letter, number)) {
+            let small = letter.to_ascii_lowercase();
+            let text = format!("no test in {SUITES} is named `{small}{number}_…`");
+            findings.push(Finding::fault(&places[0], text));
+        }
+        if let [first, second, ..] = places.as_slice() {
+            let text = format!("{letter}{number} stands at {first}, too");
+            findings.push(Finding::fault(second, text));
+        }
+    }
+    for (key @ (letter, number), places) in &tests {
+        if !obligations.contains_key(key) {
+            let text = format!("no obligation {letter}{number} stands in {CONTRACTS}");
+            findings.push(Finding::fault(&places[0], text));
+        }
+    }
+    findings
+}
+
+fn collect(
+    workspace: &Workspace,
+    under: &str,
+    read: impl Fn(&File) -> Vec<((char, u32), usize)>,
+) -> Places {
+    let mut places = Places::new();
+    for file in workspace.rust().filter(|file| file.path.starts_with(under)) {
+        for (key, line) in read(file) {
+            places.entry(key).or_default().push(format!("{}:{line}", file.path));
+        }
+    }
+    places
+}
+
+/// `/// T3. text`, also as an item of a list or in bold.
+fn obligation(line: &str) -> Option<(char, u32)> {
+    let line = line.trim_start();
+    let text = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))?;
+    let text = text.trim_start_matches([' ', '-', '*']);
+    let (number, text) = text.split_once('.')?;
+    text.trim_start_matches('*').starts_with(' ').then_some(())?;
+    key(number).filter(|(letter, _)| letter.is_ascii_uppercase())
+}
+
+/// `fn t3_text`, whatever stands before `fn`.
+fn cited(line: &str) -> Option<(char, u32)> {
+    let at = line.find("fn ").filter(|at| !line[..*at].ends_with(|c: char| c.is_alphanumeric()))?;
+    let (number, _) = line[at + 3..].split_once('_')?;
+    let (letter, number) = key(number)?;
+    letter.is_ascii_lowercase().then_some((letter.to_ascii_uppercase(), number))
+}
+
+fn key(text: &str) -> Option<(char, u32)> {
+    let letter = text.chars().next().filter(char::is_ascii_alphabetic)?;
+    let digits = &text[1..];
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some((letter, digits.parse().ok().filter(|_| plain)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::workspace::make;
+    use super::*;
+
+    const CONTRACT: &str = "//! Transports.\n/// T1. A reply is announced once.\n/// - T2. It is held.\n\
+                            /// **T12.** It goes.\n/// See T3.4 and e.g. F32. numbers\npub trait T {}\n";
+
+    fn with(tests: &str) -> Workspace {
+        let mut workspace = make::files(&[
+            ("crates/core/src/transport.rs", CONTRACT),
+            ("crates/testkit/src/transport.rs", tests),
+        ]);
+        workspace.packages = vec![make::package("flare-testkit", "crates/testkit", &[])];
+        workspace
+    }
+
+    #[test]
+    fn obligations_that_are_all_tested_give_no_findings() {
+        let tests =
+            "pub async fn t1_a() {}\nfn t2_b() {}\nfn t2_c() {}\nfn t12_d() {}\nfn to_e() {}\n";
+        assert_eq!(each_has_a_test(&with(tests)), []);
+    }
+
+    #[test]
+    fn a_missing_test_and_a_test_of_nothing_are_found() {
+        let findings =
+            each_has_a_test(&with("fn t1_a() {}\n// fn t2_b\nfn t12_d() {}\nfn j1_x() {}\n"));
+        let texts: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "crates/core/src/transport.rs:3: no test in crates/testkit/ is named `t2_…`",
+                "crates/testkit/src/transport.rs:4: no obligation J1 stands in crates/core/src/",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_number_given_twice_is_found() {
+        let mut workspace = with("fn t1_a() {}\nfn t2_b() {}\nfn t12_d() {}\n");
+        let text = "//! Time.\n/// T2. Another.\n".to_owned();
+        workspace.files.push(File { path: "crates/core/src/time.rs".into(), text });
+        assert_eq!(each_has_a_test(&workspace).len(), 1);
+    }
+
+    #[test]
+    fn nothing_is_asked_before_there_is_a_testkit() {
+        let mut workspace = with("");
+        workspace.packages.clear();
+        assert_eq!(each_has_a_test(&workspace), []);
+    }
+}
