@@ -5,7 +5,12 @@
 //! traits, so that every schedule can be replayed.
 #![forbid(unsafe_code)]
 
+pub mod hash;
 pub mod names;
 pub mod random;
+pub mod shown;
 pub mod sums;
 pub mod tensor;
+
+pub use hash::Hash;
+pub use shown::shown;

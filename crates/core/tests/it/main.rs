@@ -1,4 +1,6 @@
 //! Tests of the core through its public interface.
 #![allow(clippy::unwrap_used)]
 
+mod cases;
 mod random;
+mod tensors;
