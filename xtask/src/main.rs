@@ -9,10 +9,13 @@
 
 mod bench;
 mod call;
+mod chance;
 mod e2e;
+mod mutants;
 mod python;
 mod test;
 mod tidy;
+mod tree;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +28,7 @@ cargo xtask COMMAND
   test             everything that must pass, in order; sets up by itself what it needs
   tidy             the rules of the house: edges between crates, files, manifests, pages
   e2e [NAME]       real processes: every row of the table, or those whose name contains NAME
+  mutants [NAME]   every planted fault of tests/mutants must be found by its test
   bench [ARGS]     the benchmark program, in release
 ";
 
@@ -46,6 +50,8 @@ fn dispatch(args: &[String]) -> Result<()> {
         Some(("tidy", [])) => tidy::run(&root),
         Some(("e2e", [])) => e2e::run(&root, "").map(drop),
         Some(("e2e", [name])) => e2e::run(&root, name).map(drop),
+        Some(("mutants", [])) => mutants::run(&root, ""),
+        Some(("mutants", [name])) => mutants::run(&root, name),
         Some(("bench", rest)) => bench::run(&root, rest),
         Some(("help" | "--help" | "-h", _)) | None => {
             print!("{HELP}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
-use crate::call::Call;
+use crate::tree;
 
 /// Files beyond this are data, not text that a person wrote.
 const LARGEST_TEXT: u64 = 4 << 20;
@@ -118,41 +118,12 @@ fn packages(root: &Path) -> Result<Vec<Package>> {
     Ok(packages)
 }
 
-/// Files that git tracks or would track. Where there is no git (an unpacked archive): all files
-/// but those under `target` folders and hidden ones.
 fn files(root: &Path) -> Result<Vec<File>> {
-    let listing = Call::new(root, "git")
-        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-        .output();
-    let paths: BTreeSet<String> = match listing {
-        Ok(listing) => listing.split('\0').map(str::to_owned).collect(),
-        Err(_) => walk(root)?,
-    };
+    let paths = tree::paths(root)?;
     Ok(paths.into_iter().filter_map(|path| read_text(root, path)).collect())
 }
 
-fn walk(root: &Path) -> Result<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let entries =
-            fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
-                folders.push(path);
-            } else if path.is_file()
-                && let Ok(relative) = path.strip_prefix(root)
-            {
-                found.insert(relative.to_string_lossy().into_owned());
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// None for what is no text: a file that is gone, a link, large, or not UTF-8.
+/// None for what is no text: a link, a large file, one that is not UTF-8.
 fn read_text(root: &Path, path: String) -> Option<File> {
     let full = root.join(&path);
     let metadata = fs::symlink_metadata(&full).ok()?;
@@ -197,13 +168,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_workspace_at_hand_is_read_with_and_without_git() {
+    fn the_workspace_at_hand_is_read() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let workspace = Workspace::load(root).unwrap();
         let xtask = workspace.packages.iter().find(|package| package.folder == "xtask").unwrap();
         assert_eq!((xtask.name.as_str(), xtask.short()), ("xtask", "xtask"));
         assert!(xtask.manifest.contains_key("lints"));
         assert!(workspace.text("xtask/src/main.rs").unwrap().starts_with("//! "));
-        assert!(walk(root).unwrap().contains("xtask/src/main.rs"));
     }
 }

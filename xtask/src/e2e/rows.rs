@@ -1,0 +1,168 @@
+//! The rows of the table, as data. A row is a way of running a job; the model is always the same.
+
+/// A job of the repository.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    /// Its name in `e2e/expected.toml`.
+    pub(super) name: &'static str,
+    pub(super) path: &'static str,
+    pub(super) controller: &'static str,
+    pub(super) seed: u64,
+}
+
+/// One way of running a job.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) pattern: &'static str,
+    pub(super) job: &'static Job,
+    pub(super) workers: u32,
+    pub(super) build: Build,
+    pub(super) journal: Journal,
+    pub(super) fault: Fault,
+    /// Further arguments of the program.
+    pub(super) args: &'static [&'static str],
+}
+
+/// Which build of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Build {
+    /// For any CPU of the architecture.
+    Plain,
+    /// For x86-64-v3, in which the compiler may use AVX2 and FMA anywhere.
+    V3,
+}
+
+/// Where the run keeps its journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Journal {
+    Memory,
+    Folder,
+}
+
+/// What is done to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    None,
+    /// Killed at this many random moments, each time started again with `--resume`.
+    Kills(u32),
+}
+
+pub(super) const DIGITS: Job =
+    Job { name: "digits", path: "examples/digits/job.toml", controller: "fedavg", seed: 1 };
+const SCAFFOLD: Job = Job {
+    name: "digits-scaffold",
+    path: "examples/digits/scaffold.toml",
+    controller: "scaffold",
+    seed: 1,
+};
+const TRIVIAL: Job =
+    Job { name: "trivial", path: "examples/trivial/job.toml", controller: "fedavg", seed: 1 };
+
+/// The table.
+pub(super) const ROWS: &[Row] = &[
+    local(&TRIVIAL, 1),
+    local(&DIGITS, 1),
+    Row { journal: Journal::Memory, ..local(&DIGITS, 2) },
+    local(&DIGITS, 7),
+    Row { fault: Fault::Kills(3), ..local(&DIGITS, 2) },
+    Row { build: Build::V3, ..local(&DIGITS, 2) },
+    local(&SCAFFOLD, 1),
+    Row { journal: Journal::Memory, ..local(&SCAFFOLD, 2) },
+    local(&SCAFFOLD, 7),
+    Row { fault: Fault::Kills(3), ..local(&SCAFFOLD, 7) },
+    Row { build: Build::V3, ..local(&SCAFFOLD, 2) },
+];
+
+/// An undisturbed row of pattern one.
+const fn local(job: &'static Job, workers: u32) -> Row {
+    Row {
+        pattern: "local",
+        job,
+        workers,
+        build: Build::Plain,
+        journal: Journal::Folder,
+        fault: Fault::None,
+        args: &[],
+    }
+}
+
+impl Row {
+    /// The head of the table.
+    pub(super) fn header() -> String {
+        format!(
+            "{} {:>7}  model",
+            columns("pattern", "job", "controller", "workers", "fault"),
+            "seconds"
+        )
+    }
+
+    /// The row as it is shown, but for its time and result.
+    pub(super) fn columns(&self) -> String {
+        let workers = self.workers.to_string();
+        columns(self.pattern, self.job.name, self.job.controller, &workers, &self.fault())
+    }
+
+    /// The row's name, for filters and seeds: its columns with single spaces.
+    pub(super) fn name(&self) -> String {
+        self.columns().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether a filter asks for this row.
+    pub(super) fn is(&self, filter: &str) -> bool {
+        self.name().contains(filter)
+    }
+
+    /// Whether the row needs the build for x86-64-v3.
+    pub(super) fn v3(&self) -> bool {
+        self.build == Build::V3
+    }
+
+    fn fault(&self) -> String {
+        let mut parts = Vec::new();
+        match self.fault {
+            Fault::None => {}
+            Fault::Kills(kills) => parts.push(format!("{kills} kills")),
+        }
+        match self.journal {
+            Journal::Folder => {}
+            Journal::Memory => parts.push("memory".into()),
+        }
+        match self.build {
+            Build::Plain => {}
+            Build::V3 => parts.push("x86-64-v3".into()),
+        }
+        parts.extend(self.args.iter().map(|arg| (*arg).to_owned()));
+        if parts.is_empty() { "none".into() } else { parts.join(", ") }
+    }
+}
+
+fn columns(pattern: &str, job: &str, controller: &str, workers: &str, fault: &str) -> String {
+    format!("{pattern:<8} {job:<16} {controller:<10} {workers:>7}  {fault:<12}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_filters_find_them() {
+        let names: BTreeSet<String> = ROWS.iter().map(Row::name).collect();
+        assert_eq!(names.len(), ROWS.len());
+        assert_eq!(ROWS.iter().filter(|row| row.is("digits fedavg 2 3 kills")).count(), 1);
+        assert!(ROWS.iter().all(|row| row.is("")));
+    }
+
+    #[test]
+    fn every_job_has_1_2_and_7_workers_a_kill_and_another_build() {
+        for job in [&DIGITS, &SCAFFOLD] {
+            let rows = || ROWS.iter().filter(move |row| row.job == job);
+            for workers in [1, 2, 7] {
+                assert!(rows().any(|row| row.workers == workers && row.fault == Fault::None));
+            }
+            assert!(rows().any(|row| matches!(row.fault, Fault::Kills(_))));
+            assert!(rows().any(Row::v3));
+        }
+    }
+}

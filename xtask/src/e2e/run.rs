@@ -1,0 +1,119 @@
+//! One row: its processes in a folder of its own, and what they must have given.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::Passed;
+use super::expected::{Constants, Expected};
+use super::kill;
+use super::program::{End, Program, Programs};
+use super::rows::{Build, Fault, Job, Journal, Row};
+use super::summary::Summary;
+
+/// How one run of a job is started; its parts differ in what comes after.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) program: Program,
+    /// Where its processes run and write.
+    pub(super) folder: PathBuf,
+    /// `run JOB --json --seed … --workers …`, without its output folder.
+    pub(super) args: Vec<String>,
+}
+
+/// The folder, within a plan's own, that a run keeps its results in.
+pub(super) const OUT: &str = "out";
+
+/// Carries the row out.
+pub(super) fn row(
+    root: &Path,
+    programs: &Programs,
+    expected: &Expected,
+    row: &Row,
+    seed: u64,
+) -> Result<Passed> {
+    let program = match row.build {
+        Build::Plain => &programs.plain,
+        Build::V3 => match &programs.v3 {
+            Some(program) => program,
+            None => return Ok(Passed::Skipped("this machine has no AVX2".into())),
+        },
+    };
+    let folder = tempfile::tempdir().context("making a folder for the row")?;
+    let plan =
+        Plan::new(root, program, folder.path(), row.job, row.job.seed, row.workers).with(row.args);
+    let constants = expected.of(row.job.name)?;
+    match row.fault {
+        Fault::None => undisturbed(&plan, constants, row.journal),
+        Fault::Kills(kills) => {
+            let chance = crate::chance::Chance::new(seed, &row.name());
+            kill::row(&plan, constants, kills, chance)
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn new(
+        root: &Path,
+        program: &Program,
+        folder: &Path,
+        job: &Job,
+        seed: u64,
+        workers: u32,
+    ) -> Self {
+        let job = root.join(job.path).to_string_lossy().into_owned();
+        let numbers = [format!("--seed={seed}"), format!("--workers={workers}")];
+        let args = ["run".into(), job, "--json".into()].into_iter().chain(numbers).collect();
+        Self { program: program.clone(), folder: folder.to_path_buf(), args }
+    }
+
+    fn with(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// The arguments with one more.
+    pub(super) fn and(&self, arg: String) -> Vec<String> {
+        self.args.iter().cloned().chain([arg]).collect()
+    }
+}
+
+/// Runs to the end, undisturbed, and gives the summary.
+pub(super) fn to_the_end(plan: &Plan, args: &[String]) -> Result<Summary> {
+    let ended = plan.program.run(&plan.folder, args, None)?;
+    match ended.end {
+        End::Well => Summary::read(&ended.lines),
+        End::Killed => bail!("killed without being asked to"),
+    }
+}
+
+/// The model in the run's folder must be the one that the summary speaks of.
+pub(super) fn check_model(out: &Path, summary: &Summary) -> Result<()> {
+    let path = out.join("model.safetensors");
+    let model = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let hash = blake3::hash(&model).to_hex();
+    if hash.as_str() != summary.model_hash {
+        bail!("model.safetensors hashes to {hash}, the summary says {}", summary.model_hash);
+    }
+    Ok(())
+}
+
+fn undisturbed(plan: &Plan, constants: &Constants, journal: Journal) -> Result<Passed> {
+    let summary = match journal {
+        Journal::Memory => to_the_end(plan, &plan.args)?,
+        Journal::Folder => {
+            let summary = to_the_end(plan, &plan.and(format!("--out={OUT}")))?;
+            check_model(&plan.folder.join(OUT), &summary)?;
+            summary
+        }
+    };
+    constants.check(&summary)?;
+    constants.check_trained(summary.trained, 0)?;
+    Ok(Passed::With(short(&summary.model_hash)))
+}
+
+/// As much of a hash as a table needs.
+pub(super) fn short(hash: &str) -> String {
+    hash.chars().take(16).collect()
+}
