@@ -171,10 +171,13 @@ fn build_only(test: &str) -> Option<String> {
     })
 }
 
+/// By the heads under which the harness shows what a failed test wrote; quiet or not.
 fn failed_tests(log: &str) -> Vec<String> {
-    let failed =
-        |line: &str| Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.to_owned());
-    log.lines().filter_map(failed).collect()
+    let name = |line: &str| {
+        let name = line.strip_prefix("---- ")?.strip_suffix(" stdout ----")?;
+        Some(name.to_owned())
+    };
+    log.lines().filter_map(name).collect()
 }
 
 #[cfg(test)]
@@ -217,7 +220,8 @@ mod tests {
 
     #[test]
     fn the_names_of_failed_tests_are_read() {
-        let log = "test a::b ... ok\ntest a::c ... FAILED\n\nfailures:\n    a::c\n";
+        let log =
+            "test a::b ... ok\nfailures:\n\n---- a::c stdout ----\nwhy\n\nfailures:\n    a::c\n";
         assert_eq!(failed_tests(log), ["a::c"]);
     }
 }
