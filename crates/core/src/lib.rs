@@ -8,9 +8,13 @@
 pub mod hash;
 pub mod names;
 pub mod random;
+pub mod shareable;
 pub mod shown;
 pub mod sums;
 pub mod tensor;
+pub mod value;
 
 pub use hash::Hash;
+pub use shareable::Shareable;
 pub use shown::shown;
+pub use value::Value;
