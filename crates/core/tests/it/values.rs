@@ -125,7 +125,7 @@ fn other_forms_of_the_same_value_are_refused() {
 
 #[test]
 fn every_limit_holds_one_past_it() {
-    let nested = |depth| [vec![7, 1].repeat(depth), vec![0]].concat();
+    let nested = |depth| [[7, 1].repeat(depth), vec![0]].concat();
     let deepest = Value::decode(&nested(MAX_DEPTH)).unwrap();
     assert_eq!(Value::decode(&nested(MAX_DEPTH + 1)), Err(Error::Depth));
     assert_eq!(to_value(&deepest).unwrap(), deepest);
