@@ -117,3 +117,39 @@ fn undisturbed(plan: &Plan, constants: &Constants, journal: Journal) -> Result<P
 pub(super) fn short(hash: &str) -> String {
     hash.chars().take(16).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that writes the model `m` where it is told to and says what it says.
+    const PROGRAM: &str = r#"
+case "$2" in --out=*) mkdir "${2#*=}"; printf MODEL > "${2#*=}/model.safetensors";; esac
+echo '{"model_hash":"HASH","accuracy":null,"central_accuracy":null,"clients_alone_accuracy":null,"rounds":1,"trained":TRAINED,"seconds":0,"peak_rss_bytes":0,"exact":true}'
+"#;
+
+    fn outcome(model: &str, trained: &str, journal: Journal) -> Result<Passed> {
+        let folder = tempfile::tempdir().unwrap();
+        let hash = blake3::hash(b"m").to_hex().to_string();
+        let path = folder.path().join("program.sh");
+        let script = PROGRAM.replace("HASH", &hash).replace("TRAINED", trained);
+        fs::write(&path, script.replace("MODEL", model)).unwrap();
+        let program = Program::script(&path);
+        let plan = Plan { program, folder: folder.path().into(), args: vec!["run".into()] };
+        let constants = Constants { model_hash: Some(hash), rounds: 1, tasks: 2, trained: 2 };
+        undisturbed(&plan, &constants, journal)
+    }
+
+    #[test]
+    fn an_undisturbed_run_passes_with_a_folder_and_without() {
+        outcome("m", "2", Journal::Folder).map(drop).unwrap();
+        outcome("m", "2", Journal::Memory).map(drop).unwrap();
+    }
+
+    #[test]
+    fn another_model_than_the_summary_speaks_of_and_too_many_train_calls_fail() {
+        assert!(outcome("n", "2", Journal::Folder).is_err());
+        assert!(outcome("m", "3", Journal::Folder).is_err());
+        assert!(outcome("m", "1", Journal::Memory).is_err());
+    }
+}

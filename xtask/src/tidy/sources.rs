@@ -1,5 +1,6 @@
 //! Rules about source files: how they begin, how long they are, and what may not stand in them.
 
+use super::house::{MAY_BE_UNSAFE, VAGUE};
 use super::workspace::{File, Workspace};
 use super::{Finding, code};
 
@@ -77,6 +78,51 @@ pub(super) fn crates_state_an_invariant(workspace: &Workspace) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Unsafe code is forbidden in every crate but those that the house names.
+pub(super) fn crates_forbid_unsafe(workspace: &Workspace) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in &workspace.packages {
+        if MAY_BE_UNSAFE.contains(&package.folder.as_str()) {
+            continue;
+        }
+        for top in ["src/lib.rs", "src/main.rs"] {
+            let path = format!("{}/{top}", package.folder);
+            let Some(text) = workspace.text(&path) else { continue };
+            if code::lines_with(text, "#![forbid(unsafe_code)]").is_empty() {
+                findings.push(Finding::fault(path, "`#![forbid(unsafe_code)]` is missing"));
+            }
+        }
+    }
+    findings
+}
+
+/// A crate has one integration binary, `tests/it/main.rs`: each further one is linked anew.
+pub(super) fn one_integration_binary(workspace: &Workspace) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for package in &workspace.packages {
+        let tests = format!("{}/tests/", package.folder);
+        for file in workspace.rust() {
+            let Some(rest) = file.path.strip_prefix(&tests) else { continue };
+            let is_binary = !rest.contains('/') || rest.ends_with("/main.rs");
+            if is_binary && rest != "it/main.rs" {
+                let text = "make it a module of tests/it/main.rs: one test binary a crate";
+                findings.push(Finding::fault(&file.path, text));
+            }
+        }
+    }
+    findings
+}
+
+/// No file is named after nothing in particular.
+pub(super) fn names_say_something(workspace: &Workspace) -> Vec<Finding> {
+    let vague = |file: &&File| {
+        let mut parts = file.path.split(['/', '.']);
+        is_source(file) && parts.any(|part| VAGUE.contains(&part))
+    };
+    let files = workspace.files.iter().filter(vague);
+    files.map(|file| Finding::fault(&file.path, "name it after what it holds")).collect()
 }
 
 fn in_code<'a>(
@@ -183,5 +229,51 @@ mod tests {
             make::package("xtask", "xtask", &[]),
         ];
         assert_eq!(places(&crates_state_an_invariant(&workspace)), ["crates/b/src/lib.rs"]);
+    }
+
+    #[test]
+    fn a_crate_that_allows_unsafe_code_is_found_but_for_those_named() {
+        let mut workspace = make::files(&[
+            ("crates/a/src/lib.rs", "//! A.\n#![forbid(unsafe_code)]\n"),
+            ("crates/b/src/lib.rs", "//! B.\n// #![forbid(unsafe_code)]\n"),
+            ("crates/b/src/main.rs", "//! B.\n"),
+            ("crates/kernels/src/lib.rs", "//! K.\n"),
+        ]);
+        workspace.packages =
+            ["a", "b", "kernels"].map(|x| make::package(x, &format!("crates/{x}"), &[])).into();
+        assert_eq!(
+            places(&crates_forbid_unsafe(&workspace)),
+            ["crates/b/src/lib.rs", "crates/b/src/main.rs"]
+        );
+    }
+
+    #[test]
+    fn a_second_integration_binary_is_found() {
+        let mut workspace = make::files(&[
+            ("crates/a/tests/it/main.rs", ""),
+            ("crates/a/tests/it/replies.rs", ""),
+            ("crates/a/tests/it/replies/main_loop.rs", ""),
+            ("crates/a/tests/more.rs", ""),
+            ("crates/a/tests/slow/main.rs", ""),
+        ]);
+        workspace.packages = vec![make::package("flare-a", "crates/a", &[])];
+        assert_eq!(
+            places(&one_integration_binary(&workspace)),
+            ["crates/a/tests/more.rs", "crates/a/tests/slow/main.rs"]
+        );
+    }
+
+    #[test]
+    fn a_name_that_says_nothing_is_found() {
+        let workspace = make::files(&[
+            ("crates/a/src/utils.rs", ""),
+            ("crates/common/src/lib.rs", ""),
+            ("crates/a/src/common_words.rs", ""),
+            ("docs/utils.md", ""),
+        ]);
+        assert_eq!(
+            places(&names_say_something(&workspace)),
+            ["crates/a/src/utils.rs", "crates/common/src/lib.rs"]
+        );
     }
 }
