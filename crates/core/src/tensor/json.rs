@@ -166,16 +166,16 @@ impl<'a> Scanner<'a> {
 
     /// `\uXXXX`, or two of them that make up a surrogate pair.
     fn unicode(&mut self) -> Result<char, Syntax> {
-        let first = self.unit(self.at);
-        let second = self.unit(self.at + 6);
-        let units = first.into_iter().chain(second);
-        match char::decode_utf16(units).next() {
-            Some(Ok(character)) => {
-                self.at += 6 * character.len_utf16();
-                Ok(character)
-            }
-            _ => Err(self.fault("four hexadecimal digits, surrogates in pairs")),
-        }
+        const EXPECTED: &str = "four hexadecimal digits, surrogates in pairs";
+        let Some(first) = self.unit(self.at) else {
+            return Err(self.fault(EXPECTED));
+        };
+        let units = [first].into_iter().chain(self.unit(self.at + 6));
+        let Some(Ok(character)) = char::decode_utf16(units).next() else {
+            return Err(self.fault(EXPECTED));
+        };
+        self.at += 6 * character.len_utf16();
+        Ok(character)
     }
 
     fn unit(&self, at: usize) -> Option<u16> {

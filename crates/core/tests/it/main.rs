@@ -3,7 +3,10 @@
 
 mod cases;
 mod finite;
+mod header;
+mod python;
 mod random;
+mod reference;
 mod seeds;
 mod tensors;
 mod values;
