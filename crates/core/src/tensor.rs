@@ -4,6 +4,21 @@
 //! mapping are the same bytes, and equal sets have equal bytes, hence one [`Hash`](crate::Hash). A
 //! [`Layout`] says which tensors there are and where; [`TensorsMut`] fills a buffer of a given layout.
 //!
+//! ```
+//! use flare_core::tensor::{DType, Layout, Tensors};
+//!
+//! let layout = Layout::new([("weight", DType::F32, vec![2, 3]), ("steps", DType::I64, vec![])])?;
+//! let mut builder = Tensors::builder(&layout);
+//! builder.slice_mut::<f32>("weight")?.fill(0.5);
+//! let model = builder.finish();
+//!
+//! let read = Tensors::decode(model.encoded().clone())?; // shares the buffer
+//! assert_eq!(read.slice::<f32>("weight")?, [0.5; 6]);
+//! assert_eq!(read.slice::<i64>("steps")?, [0]);
+//! assert_eq!(read.hash(), model.hash());
+//! # Ok::<(), flare_core::tensor::Error>(())
+//! ```
+//!
 //! The canonical form, a subset of the safetensors format:
 //!
 //! - 8 bytes, little-endian: the length of the header; then the header, JSON in UTF-8, padded with

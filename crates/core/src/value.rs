@@ -4,6 +4,15 @@
 //! component's own type, with errors that name the path. Text formats (TOML, JSON) live at the edges,
 //! which read into a value and write from it by serde.
 //!
+//! ```
+//! use flare_core::Value;
+//! use std::collections::BTreeMap;
+//!
+//! let config: Value = [("rounds", "ten")].into_iter().collect();
+//! let error = config.parse_at::<BTreeMap<String, u32>>("controller").unwrap_err();
+//! assert_eq!(error.to_string(), r#"controller.rounds: expected u32, got the text "ten""#);
+//! ```
+//!
 //! *Invariant*: two values are equal if and only if their encodings are, so a hash of the encoding
 //! names the value. Hence floats are compared by their bits.
 

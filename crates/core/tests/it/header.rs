@@ -70,6 +70,42 @@ fn each_departure_from_the_grammar_is_named() {
 }
 
 #[test]
+fn one_byte_too_few_or_too_many_between_two_tensors_is_named() {
+    let cases = [
+        (
+            [0, 2],
+            [1, 3],
+            r#"tensor "b": header field "data_offsets": begins at 1, inside of tensor "a""#,
+        ),
+        (
+            [0, 2],
+            [1, 1],
+            r#"tensor "b": header field "data_offsets": begins at 1, inside of tensor "a""#,
+        ),
+        (
+            [0, 2],
+            [3, 5],
+            r#"tensor "b": header field "data_offsets": begins at 3, but the data before"#,
+        ),
+        (
+            [1, 3],
+            [0, 0],
+            r#"tensor "a": header field "data_offsets": begins at 1, but the data before"#,
+        ),
+        ([0, 2], [2, 4], r#"1 bytes follow the last tensor "b""#),
+    ];
+    for (a, b, expected) in cases {
+        let entry = |name, [start, end]: [usize; 2]| {
+            let shape = end - start;
+            format!(r#""{name}":{{"dtype":"U8","shape":[{shape}],"data_offsets":[{start},{end}]}}"#)
+        };
+        let header = format!("{{{},{}}}", entry("a", a), entry("b", b));
+        let message = decode(&header, &[0; 5]).unwrap_err().to_string();
+        assert!(message.contains(expected), "{a:?} {b:?}: {message}");
+    }
+}
+
+#[test]
 fn names_may_be_escaped_in_every_way_of_json() {
     let names = [
         (r"\u0041\u00e9", "Aé"),
