@@ -207,4 +207,5 @@ def main():
     print("used", stream.used)
 
 
-main()
+if __name__ == "__main__":
+    main()
