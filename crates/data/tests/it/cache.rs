@@ -33,8 +33,12 @@ fn a_file_that_changes_is_read_again() {
     write("a,label\n1,0\n");
     let old = source.load().unwrap();
     write("a,label\n1,0\n2,0\n");
-    assert_eq!(source.load().unwrap().rows(), 2);
-    assert_eq!(old.rows(), 1);
+    let longer = source.load().unwrap();
+    assert_eq!((old.rows(), longer.rows()), (1, 2));
+    // Another file of the same length in its place.
+    std::fs::write(folder.path().join("new"), "a,label\n1,0\n3,0\n").unwrap();
+    std::fs::rename(folder.path().join("new"), folder.path().join("data.csv")).unwrap();
+    assert_eq!(source.load().unwrap().features, [1.0, 3.0]);
 }
 
 #[test]
