@@ -7,6 +7,7 @@
 
 pub mod hash;
 pub mod names;
+pub mod pool;
 pub mod random;
 pub mod shareable;
 pub mod shown;

@@ -5,6 +5,7 @@
 //!
 //! *Invariant*: every function here is safe to call, and gives the same bits whichever variant the CPU gets.
 
+pub mod exact;
 pub mod product;
 mod variant;
 

@@ -4,7 +4,7 @@
 //! in ascending order of the summed index, each a separate multiplication and a separate addition,
 //! and is written once. Tiles and vector widths only choose which outputs advance together.
 
-use crate::variant::{Level, Variant};
+use crate::variant::{Kernel, Variant};
 
 /// The three sizes of a product of a batch of rows with a matrix of weights. All matrices are
 /// row-major and dense.
@@ -70,7 +70,8 @@ pub fn accumulate_rows_with(
     assert_eq!(weights.len(), features * outputs, "weights must be features × outputs");
     assert_eq!(out.len(), batch * outputs, "out must be batch × outputs");
     let left = Left { data: rows, row_stride: features, step_stride: 1 };
-    run(variant, left, weights, Extent { rows: batch, steps: features, columns: outputs }, out);
+    let extent = Extent { rows: batch, steps: features, columns: outputs };
+    variant.run(Product { left, right: weights, extent, out });
 }
 
 /// [`accumulate_outer`] by a given variant.
@@ -86,7 +87,8 @@ pub fn accumulate_outer_with(
     assert_eq!(errors.len(), batch * outputs, "errors must be batch × outputs");
     assert_eq!(gradient.len(), features * outputs, "gradient must be features × outputs");
     let left = Left { data: rows, row_stride: 1, step_stride: features };
-    run(variant, left, errors, Extent { rows: features, steps: batch, columns: outputs }, gradient);
+    let extent = Extent { rows: features, steps: batch, columns: outputs };
+    variant.run(Product { left, right: errors, extent, out: gradient });
 }
 
 /// The left factor, read as is or transposed: element (row, step) lies at
@@ -106,28 +108,21 @@ struct Extent {
     columns: usize,
 }
 
-fn run(variant: Variant, left: Left<'_>, right: &[f32], extent: Extent, out: &mut [f32]) {
-    match variant.0 {
-        Level::Portable => all_columns(left, right, extent, out),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a `Variant` of this level exists only where the CPU has the features.
-        Level::Avx2 => unsafe { all_columns_avx2(left, right, extent, out) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Level::Avx512 => unsafe { all_columns_avx512(left, right, extent, out) },
+/// One product, ready to run.
+struct Product<'a> {
+    left: Left<'a>,
+    right: &'a [f32],
+    extent: Extent,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        all_columns(self.left, self.right, self.extent, self.out);
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn all_columns_avx2(left: Left<'_>, right: &[f32], extent: Extent, out: &mut [f32]) {
-    all_columns(left, right, extent, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")]
-fn all_columns_avx512(left: Left<'_>, right: &[f32], extent: Extent, out: &mut [f32]) {
-    all_columns(left, right, extent, out);
 }
 
 /// Cuts the columns into strips of 16, 8, 4, 2 and 1.

@@ -13,11 +13,11 @@ use std::sync::OnceLock;
 /// assert!(Variant::available().any(|variant| variant == Variant::best()));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variant(pub(crate) Level);
+pub struct Variant(Level);
 
 /// The register width a variant is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -62,6 +62,43 @@ impl Variant {
         static BEST: OnceLock<Variant> = OnceLock::new();
         *BEST.get_or_init(|| Self::available().last().unwrap_or(Self::PORTABLE))
     }
+}
+
+/// A computation that is compiled once for each variant.
+pub(crate) trait Kernel {
+    type Output;
+
+    /// Implementations are `#[inline(always)]`, so that the code takes on the caller's features.
+    /// `FUSED` says that a fused multiply-add is one instruction.
+    fn run<const FUSED: bool>(self) -> Self::Output;
+}
+
+impl Variant {
+    /// Runs the build of `kernel` for this variant.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Level::Portable => kernel.run::<false>(),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a `Variant` of this level exists only where the CPU has these features.
+            Level::Avx2 => unsafe { run_avx2(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx512 => unsafe { run_avx512(kernel) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<true>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<true>()
 }
 
 impl fmt::Display for Variant {

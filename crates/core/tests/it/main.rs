@@ -8,5 +8,6 @@ mod python;
 mod random;
 mod reference;
 mod seeds;
+mod sums;
 mod tensors;
 mod values;

@@ -1,1 +1,0 @@
-//! Exact sums: a weighted mean is a real number, rounded once.

@@ -1,0 +1,405 @@
+//! Exact sums of float tensors: a few `f64` for each element, and blocks in fixed point where those do not reach.
+
+mod finish;
+mod folder;
+mod plan;
+
+use std::ops::Range;
+
+use flare_kernels::Variant;
+use flare_kernels::exact::{BLOCK, Divisor, Element, divide_narrow, divide_wide};
+use half::{bf16, f16};
+
+use super::error::Error;
+use super::fixed::Fixed;
+use super::number::{Factor, decompose};
+use super::round::{Divider, Rounded};
+use super::weight::Total;
+use crate::pool::{Pool, for_each_item};
+use finish::Finisher;
+use folder::Folder;
+pub(super) use plan::{Input, Plan};
+
+/// A float type of tensors.
+pub(super) trait Float: Element + Output {
+    /// How many `f64` hold a sum, unless it needs fixed point.
+    const COMPONENTS: usize;
+
+    /// The same number as `f64`.
+    fn widen(self) -> f64;
+}
+
+/// A type that quotients are written as.
+pub(super) trait Output: Rounded {
+    /// Divides sums by the fast loops; where this returns false, some quotient is void for which
+    /// [`divide_one`](Output::divide_one) gives `None`.
+    fn divide(divisor: &Divisor, sums: &[f64], rests: &[f64], out: &mut [Self]) -> bool;
+
+    fn divide_one(divisor: &Divisor, sum: f64, rest: f64) -> Option<Self>;
+}
+
+macro_rules! float {
+    ($type:ty, $components:literal, $divide:ident, $one:expr, $widen:expr) => {
+        impl Float for $type {
+            const COMPONENTS: usize = $components;
+
+            fn widen(self) -> f64 {
+                $widen(self)
+            }
+        }
+
+        impl Output for $type {
+            fn divide(divisor: &Divisor, sums: &[f64], rests: &[f64], out: &mut [Self]) -> bool {
+                $divide(Variant::best(), divisor, sums, rests, out)
+            }
+
+            fn divide_one(divisor: &Divisor, sum: f64, rest: f64) -> Option<Self> {
+                $one(divisor, sum, rest)
+            }
+        }
+    };
+}
+
+float!(f16, 2, divide_narrow, narrow::<f16>, f16::to_f64);
+float!(bf16, 2, divide_narrow, narrow::<bf16>, bf16::to_f64);
+float!(f32, 2, divide_narrow, narrow::<f32>, f64::from);
+float!(f64, 3, divide_wide, Divisor::nearest, f64::from);
+
+fn narrow<T: flare_kernels::exact::Narrow>(divisor: &Divisor, sum: f64, rest: f64) -> Option<T> {
+    divisor.stand_in(sum, rest).map(T::from_stand_in)
+}
+
+/// Below this many bytes of input the work is not divided among threads.
+const SMALL: usize = 1 << 20;
+
+/// What is known of a sum: its terms' absolute values add up to `bound` at most, and all are
+/// multiples of `2^unit`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) bound: f64,
+    pub(super) unit: i32,
+}
+
+impl Span {
+    const NOTHING: Self = Self { bound: 0.0, unit: i32::MAX };
+
+    /// What is known of the sum of both. Rounding up keeps the bound a bound.
+    fn join(self, other: Self) -> Self {
+        let bound = (self.bound + other.bound) * (1.0 + 2.0 * f64::EPSILON);
+        Self { bound, unit: self.unit.min(other.unit) }
+    }
+}
+
+/// What a block keeps beside its components.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    span: Span,
+    /// The sums themselves, once the components do not reach; these are then void.
+    fixed: Option<Box<Fixed>>,
+}
+
+/// `Σ w_i x_i` for each element.
+#[derive(Debug, Clone)]
+pub(super) struct FloatSum<E> {
+    len: usize,
+    /// One for each [`BLOCK`] of elements; empty as long as nothing was added.
+    held: Vec<Held>,
+    /// Block after block, and in a block component after component.
+    components: Vec<f64>,
+    element: std::marker::PhantomData<E>,
+}
+
+impl<E: Float> FloatSum<E> {
+    pub(super) fn new(len: usize) -> Self {
+        Self { len, held: Vec::new(), components: Vec::new(), element: std::marker::PhantomData }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds inputs of non-zero weight and the right length.
+    pub(super) fn fold(&mut self, inputs: Vec<Input<'_, E>>, pool: &dyn Pool) {
+        if inputs.is_empty() || self.len == 0 {
+            return;
+        }
+        let plan = Plan::new(inputs);
+        let fresh = self.allocate();
+        let chunks = self.chunks(plan.bytes(self.len), pool);
+        for_each_item(pool, chunks, |chunk| {
+            let mut folder = Folder::new(&plan);
+            for mut block in chunk.blocks() {
+                folder.fold_into(&mut block, fresh);
+            }
+        });
+    }
+
+    /// Adds another sum of as many elements.
+    pub(super) fn merge(&mut self, other: &Self, pool: &dyn Pool) {
+        if other.held.is_empty() {
+            return;
+        }
+        if self.allocate() {
+            self.held.clone_from(&other.held);
+            self.components.copy_from_slice(&other.components);
+            return;
+        }
+        let chunks = self.chunks(self.len * 8 * E::COMPONENTS, pool);
+        for_each_item(pool, chunks, |chunk| {
+            let mut merger = folder::Merger::<E>::new();
+            for mut block in chunk.blocks() {
+                let index = block.columns.start / BLOCK;
+                merger.merge(&mut block, &other.block(index));
+            }
+        });
+    }
+
+    /// The sums divided by `total`, each rounded once.
+    pub(super) fn mean(&self, total: &Total, out: &mut [E], pool: &dyn Pool) -> Result<(), Error> {
+        self.divide(total.divisor(), total.divider()?, out, pool);
+        Ok(())
+    }
+
+    /// The sums divided by `total`, each rounded once to `f64`.
+    pub(super) fn mean_f64(
+        &self,
+        total: &Total,
+        out: &mut [f64],
+        pool: &dyn Pool,
+    ) -> Result<(), Error> {
+        self.divide(total.divisor(), total.divider()?, out, pool);
+        Ok(())
+    }
+
+    /// The sums, each rounded once.
+    pub(super) fn sum(&self, out: &mut [E], pool: &dyn Pool) {
+        self.divide(Divisor::new(1.0, 0.0), Divider::one(), out, pool);
+    }
+
+    /// The sums divided by `total`, less `base`, each rounded once.
+    pub(super) fn mean_minus(
+        &self,
+        total: &Total,
+        base: &[E],
+        out: &mut [f64],
+        pool: &dyn Pool,
+    ) -> Result<(), Error> {
+        let divider = total.divider()?;
+        let divisor = total.divisor();
+        let factors = total.negated_factors();
+        let inputs = factors.into_iter().map(|factor| Input { factor, values: base }).collect();
+        let plan = Plan::new(inputs);
+        let chunks = output_chunks(out, plan.bytes(self.len), pool);
+        for_each_item(pool, chunks, |(first, out)| {
+            let mut folder = Folder::new(&plan);
+            let mut finisher = Finisher::new(divisor, divider.clone());
+            for (index, out) in out.chunks_mut(BLOCK).enumerate() {
+                let block = self.block(first / BLOCK + index);
+                folder.fold_and_finish(&block, &mut finisher, out);
+            }
+        });
+        Ok(())
+    }
+
+    fn divide<T: Output>(
+        &self,
+        divisor: Option<Divisor>,
+        divider: Divider,
+        out: &mut [T],
+        pool: &dyn Pool,
+    ) {
+        let bytes = self.len * 8 * E::COMPONENTS;
+        for_each_item(pool, output_chunks(out, bytes, pool), |(first, out)| {
+            let mut finisher = Finisher::new(divisor, divider.clone());
+            for (index, out) in out.chunks_mut(BLOCK).enumerate() {
+                finisher.block(&self.block(first / BLOCK + index), out);
+            }
+        });
+    }
+
+    /// Makes room for the sums and returns whether there was none.
+    pub(super) fn allocate(&mut self) -> bool {
+        let fresh = self.held.is_empty();
+        if fresh {
+            self.held = vec![Held { span: Span::NOTHING, fixed: None }; self.len.div_ceil(BLOCK)];
+            self.components = vec![0.0; self.len * E::COMPONENTS];
+        }
+        fresh
+    }
+
+    /// Block `index`, to read.
+    pub(super) fn block(&self, index: usize) -> BlockRef<'_> {
+        let columns = columns_of(index, self.len);
+        let start = columns.start * E::COMPONENTS;
+        let components = &self.components[start..start + columns.len() * E::COMPONENTS];
+        BlockRef { columns, held: &self.held[index], components }
+    }
+
+    /// The parts that threads work on.
+    fn chunks(&mut self, bytes: usize, pool: &dyn Pool) -> Vec<Chunk<'_, E>> {
+        let blocks = blocks_per_job(self.held.len(), bytes, pool);
+        let len = self.len;
+        self.held
+            .chunks_mut(blocks)
+            .zip(self.components.chunks_mut(blocks * BLOCK * E::COMPONENTS))
+            .enumerate()
+            .map(|(index, (held, components))| Chunk {
+                first: index * blocks,
+                len,
+                held,
+                components,
+                element: std::marker::PhantomData,
+            })
+            .collect()
+    }
+
+    /// All blocks, to write.
+    pub(super) fn blocks_mut(&mut self) -> impl Iterator<Item = BlockMut<'_>> {
+        let whole: Chunk<'_, E> = Chunk {
+            first: 0,
+            len: self.len,
+            held: &mut self.held,
+            components: &mut self.components,
+            element: std::marker::PhantomData,
+        };
+        whole.blocks()
+    }
+}
+
+/// `(Σ w_i x_i) / total` at once, without keeping sums.
+pub(super) fn mean_of<E: Float>(
+    inputs: Vec<Input<'_, E>>,
+    total: &Total,
+    out: &mut [E],
+    pool: &dyn Pool,
+) -> Result<(), Error> {
+    let (divisor, divider) = (total.divisor(), total.divider()?);
+    let plan = Plan::new(inputs);
+    let chunks = output_chunks(out, plan.bytes(out.len()), pool);
+    let held = Held { span: Span::NOTHING, fixed: None };
+    for_each_item(pool, chunks, |(first, out)| {
+        let mut folder = Folder::new(&plan);
+        let mut finisher = Finisher::new(divisor, divider.clone());
+        for (index, out) in out.chunks_mut(BLOCK).enumerate() {
+            let start = first + index * BLOCK;
+            let columns = start..start + out.len();
+            let block = BlockRef { columns, held: &held, components: &[] };
+            folder.fold_and_finish(&block, &mut finisher, out);
+        }
+    });
+    Ok(())
+}
+
+/// A block's sums, to read. Without components it holds nothing yet.
+pub(super) struct BlockRef<'a> {
+    pub(super) columns: Range<usize>,
+    held: &'a Held,
+    components: &'a [f64],
+}
+
+impl<'a> BlockRef<'a> {
+    /// The components, each a slice over the columns; none if the sums are in fixed point.
+    pub(super) fn components(&self) -> impl Iterator<Item = &'a [f64]> + use<'a> {
+        self.components.chunks_exact(self.columns.len())
+    }
+
+    pub(super) fn fixed(&self) -> Option<&'a Fixed> {
+        self.held.fixed.as_deref()
+    }
+}
+
+/// A block's sums, to write.
+pub(super) struct BlockMut<'a> {
+    pub(super) columns: Range<usize>,
+    held: &'a mut Held,
+    components: &'a mut [f64],
+}
+
+impl BlockMut<'_> {
+    fn as_ref(&self) -> BlockRef<'_> {
+        BlockRef { columns: self.columns.clone(), held: self.held, components: self.components }
+    }
+
+    /// Replaces the sums by components, of which missing ones are zero.
+    pub(super) fn set<'c>(&mut self, span: Span, new: impl Iterator<Item = &'c [f64]>) {
+        self.held.span = span;
+        let mut components = self.components.chunks_exact_mut(self.columns.len());
+        for (new, component) in new.zip(&mut components) {
+            component.copy_from_slice(new);
+        }
+        for component in components {
+            component.fill(0.0);
+        }
+    }
+
+    /// Replaces the sums by finite components.
+    pub(super) fn set_components(&mut self, new: &[Vec<f64>]) {
+        let mut span = Span::NOTHING;
+        for value in new.iter().flatten().filter(|value| **value != 0.0) {
+            let factor = decompose(*value);
+            span.bound = span.bound.max(2.0 * value.abs());
+            span.unit = span.unit.min(factor.exponent + factor.mantissa.trailing_zeros() as i32);
+        }
+        self.set(span, new.iter().map(Vec::as_slice));
+    }
+
+    /// Replaces the sums by ones in fixed point.
+    pub(super) fn set_fixed(&mut self, fixed: Fixed) {
+        self.held.fixed = Some(Box::new(fixed));
+    }
+}
+
+/// Neighbouring blocks.
+struct Chunk<'a, E> {
+    first: usize,
+    len: usize,
+    held: &'a mut [Held],
+    components: &'a mut [f64],
+    element: std::marker::PhantomData<E>,
+}
+
+impl<'a, E: Float> Chunk<'a, E> {
+    fn blocks(self) -> impl Iterator<Item = BlockMut<'a>> {
+        let Self { first, len, held, components, .. } = self;
+        let parts = components.chunks_mut(BLOCK * E::COMPONENTS);
+        held.iter_mut().zip(parts).enumerate().map(move |(index, (held, components))| BlockMut {
+            columns: columns_of(first + index, len),
+            held,
+            components,
+        })
+    }
+}
+
+fn columns_of(block: usize, len: usize) -> Range<usize> {
+    block * BLOCK..len.min((block + 1) * BLOCK)
+}
+
+/// How many blocks a job takes: all, if there is little to do.
+fn blocks_per_job(blocks: usize, bytes: usize, pool: &dyn Pool) -> usize {
+    let jobs = if bytes <= SMALL || pool.threads() <= 1 { 1 } else { 8 * pool.threads() };
+    blocks.div_ceil(jobs).max(1)
+}
+
+/// The output in parts for the threads, each with its first column.
+fn output_chunks<'a, T>(
+    out: &'a mut [T],
+    bytes: usize,
+    pool: &dyn Pool,
+) -> Vec<(usize, &'a mut [T])> {
+    let columns = BLOCK * blocks_per_job(out.len().div_ceil(BLOCK), bytes, pool);
+    out.chunks_mut(columns).enumerate().map(|(index, out)| (index * columns, out)).collect()
+}
+
+/// Adds a block's components to a block in fixed point.
+fn add_components(fixed: &mut Fixed, block: &BlockRef<'_>) {
+    for (level, component) in block.components().enumerate() {
+        for (column, value) in component.iter().enumerate() {
+            // Only the first component says whether a zero sum is -0.
+            if level == 0 {
+                fixed.add_float(column, Factor::ONE, *value);
+            } else {
+                fixed.add(column, decompose(*value));
+            }
+        }
+    }
+}

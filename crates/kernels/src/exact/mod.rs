@@ -1,0 +1,14 @@
+//! Sums of products whose every bit is kept: blocks of columns, each held as a few `f64` that add up to the real number.
+
+mod block;
+mod element;
+mod quotient;
+mod scale;
+
+pub use block::{Block, Term};
+pub use element::Element;
+pub use quotient::{Divisor, Narrow, divide_narrow, divide_wide};
+pub use scale::Scale;
+
+/// The most columns that are worked on at once: the sums of a block stay in the nearest cache.
+pub const BLOCK: usize = 512;
