@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A BLAKE3 hash of 32 bytes, shown as 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Hash([u8; 32]);
 
 /// A text that is no hash.
@@ -18,6 +21,18 @@ impl Hash {
     /// The hash of `bytes`.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(*blake3::hash(bytes.as_ref()).as_bytes())
+    }
+
+    /// The hash of `bytes` as something of the kind `context`: the same bytes as something else have
+    /// another one.
+    pub fn derive(context: &str, bytes: impl AsRef<[u8]>) -> Self {
+        Self(blake3::derive_key(context, bytes.as_ref()))
+    }
+
+    /// The first eight bytes, for tables where a collision costs little.
+    pub fn short(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// A hash that was computed elsewhere.

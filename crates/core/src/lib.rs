@@ -5,14 +5,32 @@
 //! traits, so that every schedule can be replayed.
 #![forbid(unsafe_code)]
 
+pub mod aggregator;
+pub mod clock;
+pub mod component;
+pub mod controller;
+mod duration;
+pub mod event;
+pub mod executor;
+pub mod federation;
+pub mod filter;
 pub mod hash;
+pub mod journal;
+pub mod memory;
+pub mod metric;
 pub mod names;
+pub mod operation;
+pub mod operations;
+pub mod outcome;
+pub mod pattern;
 pub mod pool;
 pub mod random;
+pub mod runtime;
 pub mod shareable;
 pub mod shown;
 pub mod sums;
 pub mod tensor;
+pub mod transport;
 pub mod value;
 
 pub use hash::Hash;

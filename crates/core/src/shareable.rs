@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::hash::Hash;
 use crate::tensor::Tensors;
 use crate::value::{self, Value};
 
@@ -27,9 +28,19 @@ impl Shareable {
         self
     }
 
-    /// The headers in the canonical encoding: that of [`Value::Map`].
+    /// The headers in the canonical encoding: that of [`Value::Map`], or nothing where there are none.
     pub fn encode_headers(&self) -> Vec<u8> {
+        if self.headers.is_empty() {
+            return Vec::new();
+        }
         value::encode_map(&self.headers)
+    }
+
+    /// One hash over headers and tensors.
+    pub fn digest(&self) -> Hash {
+        let mut bytes = Vec::from(self.tensors.hash().as_bytes());
+        bytes.extend(self.encode_headers());
+        Hash::derive("flare shareable v1", bytes)
     }
 
     /// Puts together what was encoded apart.
@@ -37,6 +48,9 @@ impl Shareable {
     /// # Errors
     /// As [`Value::decode`]; [`value::Error::Parse`] if the headers are no map.
     pub fn decode(headers: &[u8], tensors: Tensors) -> Result<Self, value::Error> {
+        if headers.is_empty() {
+            return Ok(Self::new(tensors));
+        }
         match Value::decode(headers)? {
             Value::Map(headers) => Ok(Self { headers, tensors }),
             other => Err(value::Error::Parse {

@@ -55,6 +55,11 @@ impl ScalarSum {
         Ok(())
     }
 
+    /// `Σ w_i`, rounded once.
+    pub fn total(&self) -> f64 {
+        self.total.rounded()
+    }
+
     /// The weighted mean, rounded once; `None` if the total weight is 0.
     pub fn mean(&self) -> Option<f64> {
         let mut divider = self.total.divider().ok()?;

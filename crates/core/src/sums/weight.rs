@@ -1,6 +1,7 @@
 //! Weights, and their exact total.
 
 use flare_kernels::exact::Divisor;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::fixed::Fixed;
@@ -8,7 +9,7 @@ use super::number::{Factor, decompose};
 use super::round::Divider;
 
 /// How much an input counts: a number of examples, or a real number.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Weight {
     /// A whole weight.
     Count(u64),
@@ -17,7 +18,8 @@ pub enum Weight {
 }
 
 /// A finite number of at least 0.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Real(f64);
 
 impl Weight {
@@ -39,6 +41,19 @@ impl Weight {
             Self::Count(count) => Factor { negative: false, mantissa: count, exponent: 0 },
             Self::Real(Real(value)) => decompose(value),
         }
+    }
+}
+
+impl TryFrom<f64> for Real {
+    type Error = Error;
+    fn try_from(value: f64) -> Result<Self, Error> {
+        Self::new(value)
+    }
+}
+
+impl From<Real> for f64 {
+    fn from(weight: Real) -> Self {
+        weight.0
     }
 }
 
@@ -144,6 +159,11 @@ impl Total {
             factor.negative = !factor.negative;
         }
         factors
+    }
+
+    /// The total, rounded once.
+    pub(super) fn rounded(&self) -> f64 {
+        self.fixed().take_rounded(0)
     }
 
     fn fixed(&self) -> Fixed {

@@ -1,13 +1,14 @@
 //! Tests of the core through its public interface.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod aggregators;
 mod cases;
 mod finite;
 mod header;
 mod python;
 mod random;
 mod reference;
+mod runtime;
 mod seeds;
-mod sums;
 mod tensors;
 mod values;

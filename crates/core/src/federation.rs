@@ -1,0 +1,388 @@
+//! The handle through which a controller sees its clients.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::clock::Timestamp;
+use crate::event::{Event, Interest, Kind, What};
+use crate::executor;
+use crate::hash::Hash;
+use crate::journal::Run;
+use crate::names::Roster;
+use crate::operation::{Course, Gather, Key, OperationId, OperationSpec, RelayFailure};
+use crate::operations::{self, Operations};
+use crate::outcome::{Failure, Gathered, Outcome, Record, Reply};
+use crate::random::{Stream, StreamId};
+use crate::tensor::{self, Tensors};
+use crate::value::{self, Value};
+
+/// Why a call on the federation gave no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operation ran and failed.
+    #[error("operation {key}: {failure}")]
+    Failed {
+        /// The operation.
+        key: Key,
+        /// Why.
+        failure: Failure,
+    },
+    /// The operation could not be carried out.
+    #[error(transparent)]
+    Operations(#[from] operations::Error),
+    /// A handler failed; the operation's outcome stands.
+    #[error("the handler for {kind:?} events failed in operation {key}: {fault}")]
+    Handler {
+        /// What it was registered for.
+        kind: Kind,
+        /// The operation.
+        key: Key,
+        /// What it said.
+        fault: String,
+    },
+    /// Tensors at the run's home do not decode.
+    #[error("tensors of operation {key}: {source}")]
+    Tensors {
+        /// The operation.
+        key: Key,
+        /// What is wrong.
+        source: tensor::Error,
+    },
+    /// A checkpoint or value has another shape than asked for.
+    #[error("{what}: {source}")]
+    Value {
+        /// Which one.
+        what: String,
+        /// What is wrong.
+        source: value::Error,
+    },
+}
+
+type Handler = Box<dyn Fn(&Event) -> Result<(), executor::Error> + Send + Sync>;
+
+thread_local! {
+    static INSIDE_HANDLER: Cell<bool> = const { Cell::new(false) };
+}
+
+#[derive(Default)]
+struct Handlers {
+    interest: Interest,
+    by_kind: Vec<(Kind, Arc<Handler>)>,
+}
+
+/// A controller's view of its clients: it starts operations, waits for them, and keeps its state.
+///
+/// Handlers run on the task of the controller, in order, while it waits for an operation; the call
+/// returns, and the operation is released, when they are done.
+pub struct Federation {
+    operations: Arc<dyn Operations>,
+    handlers: Mutex<Handlers>,
+    open: Mutex<BTreeMap<OperationId, Key>>,
+}
+
+/// An operation in flight. Dropping it cancels nothing.
+#[must_use = "an operation that nobody waits for is cancelled when the controller returns"]
+pub struct Handle<'a> {
+    federation: &'a Federation,
+    operation: OperationId,
+    key: Key,
+}
+
+impl Federation {
+    /// A view onto whoever carries out the operations.
+    pub fn new(operations: Arc<dyn Operations>) -> Self {
+        Self { operations, handlers: Mutex::default(), open: Mutex::default() }
+    }
+
+    /// What the run is a function of.
+    pub fn run(&self) -> &Run {
+        &self.operations.opened().run
+    }
+
+    /// The job's clients.
+    pub fn roster(&self) -> &Roster {
+        &self.run().roster
+    }
+
+    /// Registers a handler for events of operations started from now on.
+    pub fn on(
+        &self,
+        kind: Kind,
+        handler: impl Fn(&Event) -> Result<(), executor::Error> + Send + Sync + 'static,
+    ) {
+        let mut handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
+        handlers.interest = handlers.interest.with(kind);
+        handlers.by_kind.push((kind, Arc::new(Box::new(handler))));
+    }
+
+    /// Starts a broadcast; wait for it through the handle.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn broadcast(&self, spec: OperationSpec) -> Result<Handle<'_>, Error> {
+        self.start(OperationSpec { course: Course::Broadcast, ..spec }).await
+    }
+
+    /// Asks all targets at once and waits; the replies come by rank.
+    ///
+    /// # Errors
+    /// When the operation fails or cannot be carried out; the same for the four below.
+    pub async fn broadcast_and_wait(&self, spec: OperationSpec) -> Result<Outcome, Error> {
+        self.broadcast(spec).await?.wait().await
+    }
+
+    /// A broadcast of which only the aggregate is handed back.
+    ///
+    /// # Errors
+    /// As for [`Federation::broadcast_and_wait`].
+    pub async fn aggregate(&self, spec: OperationSpec) -> Result<Outcome, Error> {
+        if spec.gather == Gather::Replies {
+            let fault = "an aggregate needs an aggregator: name one".into();
+            return Err(operations::Error::Spec { key: shown_key(&spec), fault }.into());
+        }
+        self.broadcast_and_wait(spec).await
+    }
+
+    /// Asks one target, or the first of the listed that takes the task.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn send(&self, spec: OperationSpec) -> Result<Handle<'_>, Error> {
+        self.start(OperationSpec { course: Course::Send, ..spec }).await
+    }
+
+    /// [`Federation::send`], and waits.
+    ///
+    /// # Errors
+    /// As for [`Federation::broadcast_and_wait`].
+    pub async fn send_and_wait(&self, spec: OperationSpec) -> Result<Outcome, Error> {
+        self.send(spec).await?.wait().await
+    }
+
+    /// Passes the task from one target to the next in the listed order; each gets what the one before
+    /// replied. The one reply handed back is the last stop's.
+    ///
+    /// # Errors
+    /// As for [`Federation::broadcast_and_wait`].
+    pub async fn relay_and_wait(
+        &self,
+        spec: OperationSpec,
+        on_failure: RelayFailure,
+    ) -> Result<Outcome, Error> {
+        self.start(OperationSpec { course: Course::Relay { on_failure }, ..spec })
+            .await?
+            .wait()
+            .await
+    }
+
+    async fn start(&self, spec: OperationSpec) -> Result<Handle<'_>, Error> {
+        if INSIDE_HANDLER.get() {
+            return Err(operations::Error::InsideHandler { key: shown_key(&spec) }.into());
+        }
+        let interest = self.handlers.lock().unwrap_or_else(PoisonError::into_inner).interest;
+        let (operation, key) = self.operations.start(spec, interest).await?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.insert(operation, key.clone());
+        Ok(Handle { federation: self, operation, key })
+    }
+
+    /// The counted replies of an operation without aggregator, by rank. Each is fetched when it is asked
+    /// for, so that no more than one need be in memory.
+    ///
+    /// # Errors
+    /// When a reply is no longer kept.
+    pub async fn reply(&self, outcome: &Outcome, index: usize) -> Result<Option<Reply>, Error> {
+        let counted = outcome.record.counted();
+        let Some((rank, summary)) = counted.get(index) else { return Ok(None) };
+        let bytes = self.operations.fetch(summary.tensors).await?;
+        let tensors = self.decode(&outcome.record, bytes)?;
+        Ok(Some(Reply { rank: *rank, summary: (*summary).clone(), tensors }))
+    }
+
+    /// All counted replies of an operation without aggregator, by rank.
+    ///
+    /// # Errors
+    /// When one is no longer kept.
+    pub async fn replies(&self, outcome: &Outcome) -> Result<Vec<Reply>, Error> {
+        let mut replies = Vec::new();
+        while let Some(reply) = self.reply(outcome, replies.len()).await? {
+            replies.push(reply);
+        }
+        Ok(replies)
+    }
+
+    /// The controller's last checkpoint: where a run that goes on begins.
+    ///
+    /// # Errors
+    /// When it has another shape.
+    pub fn checkpoint<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        let stored = self.operations.opened().checkpoint.as_ref();
+        stored.map(Value::parse).transpose().map_err(|source| Error::Value {
+            what: "the checkpoint does not fit this controller".into(),
+            source,
+        })
+    }
+
+    /// Keeps the controller's state; `pins` are tensors that it names by hash.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn save<T: Serialize>(&self, state: &T, pins: &[&Tensors]) -> Result<(), Error> {
+        let value = value::to_value(state)
+            .map_err(|source| Error::Value { what: "saving a checkpoint".into(), source })?;
+        let mut hashes = Vec::with_capacity(pins.len());
+        for tensors in pins {
+            hashes.push(self.operations.put(tensors.encoded().clone()).await?);
+        }
+        Ok(self.operations.checkpoint(value, hashes).await?)
+    }
+
+    /// Tensors kept at the run's home, such as those that a checkpoint names.
+    ///
+    /// # Errors
+    /// When they are not there, or do not decode.
+    pub async fn tensors(&self, hash: Hash) -> Result<Tensors, Error> {
+        let bytes = self.operations.fetch(hash).await?;
+        let key = || Key::Ordinal(0);
+        Tensors::decode(bytes).map_err(|source| Error::Tensors { key: key(), source })
+    }
+
+    /// A random stream of the controller's own.
+    pub fn random(&self, purpose: &str) -> Stream {
+        StreamId::new(self.run().seed, purpose).stream()
+    }
+
+    /// A value that is made once in the life of the run, and the same ever after.
+    ///
+    /// # Errors
+    /// When it cannot be kept, or was kept with another shape.
+    pub async fn value<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        fresh: impl FnOnce() -> T,
+    ) -> Result<T, Error> {
+        let fault = |source| Error::Value { what: format!("value {name:?}"), source };
+        let fresh = value::to_value(&fresh()).map_err(fault)?;
+        let kept = self.operations.value(name, fresh).await?;
+        kept.parse().map_err(fault)
+    }
+
+    /// The time at which this was first asked under `name` in the life of the run: a resumed controller
+    /// gets the same answer.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn now(&self, name: &str) -> Result<Timestamp, Error> {
+        self.value(&format!("now/{name}"), || self.operations.now()).await
+    }
+
+    /// Tells handlers that a round begins or ends.
+    ///
+    /// # Errors
+    /// When a handler fails.
+    pub fn round(&self, kind: Kind, round: u64) -> Result<(), Error> {
+        let event = Event { replayed: false, what: What::Round { kind, round } };
+        self.handle(&event).map_err(|fault| Error::Handler {
+            kind,
+            key: Key::Ordinal(round),
+            fault,
+        })
+    }
+
+    /// Ends what the controller left open: each is cancelled and named.
+    ///
+    /// # Errors
+    /// When one cannot be cancelled.
+    pub async fn close(&self) -> Result<Vec<Key>, Error> {
+        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        for operation in open.keys() {
+            self.operations.cancel(*operation).await?;
+        }
+        Ok(open.into_values().collect())
+    }
+
+    fn handle(&self, event: &Event) -> Result<(), String> {
+        let kind = event.kind();
+        let handlers: Vec<Arc<Handler>> = {
+            let handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mine = handlers.by_kind.iter().filter(|(wanted, _)| *wanted == kind);
+            mine.map(|(_, handler)| Arc::clone(handler)).collect()
+        };
+        INSIDE_HANDLER.set(true);
+        let result = handlers.iter().try_for_each(|handler| handler(event));
+        INSIDE_HANDLER.set(false);
+        result.map_err(|fault| fault.to_string())
+    }
+
+    fn decode(&self, record: &Record, bytes: bytes::Bytes) -> Result<Tensors, Error> {
+        let fault = |source| Error::Tensors { key: record.key.clone(), source };
+        Tensors::decode(bytes).map_err(fault)
+    }
+
+    async fn outcome(&self, record: Arc<Record>, replayed: bool) -> Result<Outcome, Error> {
+        let gathered = record.result.as_ref().map_err(|failure| Error::Failed {
+            key: record.key.clone(),
+            failure: failure.clone(),
+        })?;
+        let aggregate = match gathered {
+            Gathered::Aggregate { tensors } => {
+                let bytes = self.operations.fetch(*tensors).await?;
+                Some(self.decode(&record, bytes)?)
+            }
+            Gathered::Replies | Gathered::Concluded { .. } => None,
+        };
+        Ok(Outcome { record, replayed, aggregate })
+    }
+}
+
+fn shown_key(spec: &OperationSpec) -> Key {
+    spec.label.clone().map_or(Key::Ordinal(0), Key::Label)
+}
+
+impl Handle<'_> {
+    /// The operation's number.
+    pub fn operation(&self) -> OperationId {
+        self.operation
+    }
+
+    /// Cancels the operation; its outcome then is the failure `Cancelled`, unless it was decided before.
+    ///
+    /// # Errors
+    /// When the operation is no longer known.
+    pub async fn cancel(&self) -> Result<(), Error> {
+        Ok(self.federation.operations.cancel(self.operation).await?)
+    }
+
+    /// Waits for the operation's end, running handlers on the way.
+    ///
+    /// # Errors
+    /// When the operation fails, a handler fails, or the runtime does.
+    pub async fn wait(self) -> Result<Outcome, Error> {
+        let federation = self.federation;
+        let mut events = federation.operations.events(self.operation);
+        let mut failed = None;
+        let mut ended = None;
+        while let Some(event) = events.next().await {
+            let event = event?;
+            let fault = federation.handle(&event).err();
+            failed = failed.or(fault.map(|fault| (event.kind(), fault)));
+            if let What::OperationEnded { record } = event.what {
+                ended = Some((record, event.replayed));
+            }
+        }
+        let stopped = || operations::Error::Stopped(": the operation's events ended early".into());
+        let (record, replayed) = ended.ok_or_else(stopped)?;
+        let outcome = federation.outcome(record, replayed).await;
+        federation.operations.release(self.operation).await?;
+        federation.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.operation);
+        match failed {
+            Some((kind, fault)) => Err(Error::Handler { kind, key: self.key, fault }),
+            None => outcome,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Carries the machine's effects out, under one lock and without waiting.
+//!
+//! [`start`] begins operations and answers those that the journal knows; [`replies`] takes in what the
+//! client side says, and carries out what the machine makes of it; [`commit`] ends operations.
+
+mod commit;
+mod replies;
+mod start;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::hash::Hash;
+use crate::journal::{BlobStore, Entry, Run};
+use crate::names::Rank;
+use crate::operation::{Key, OperationId};
+use crate::operations::{Error, Opened};
+use crate::value::Value;
+
+use super::check::Fetch;
+use super::gathering::{Fold, Gathering};
+use super::ledger::{Ledger, Unreleased, counted_ranks};
+use super::machine::{Counters, Effect, Input, Machine};
+use super::{Home, Options};
+
+/// Work that takes long.
+pub(crate) enum Job {
+    /// Fetch a reply and check it.
+    Fetch(Fetch),
+    /// Fold checked replies.
+    Fold(Fold),
+}
+
+pub(crate) struct Engine {
+    run: Arc<Run>,
+    options: Options,
+    machine: Machine,
+    ledger: Ledger,
+    gatherings: BTreeMap<OperationId, Gathering>,
+    effects: Vec<Effect>,
+    jobs: Vec<Job>,
+    now: Timestamp,
+    stopped: Option<Error>,
+}
+
+impl Engine {
+    pub(super) fn open(
+        run: Run,
+        home: Home,
+        options: Options,
+    ) -> Result<(Self, Opened, Unreleased), Error> {
+        let (ledger, opened, unreleased) = Ledger::open(run, home, options.accept_units)?;
+        let engine = Self {
+            run: Arc::clone(&opened.run),
+            machine: Machine::new(options.limits),
+            options,
+            ledger,
+            gatherings: BTreeMap::new(),
+            effects: Vec::new(),
+            jobs: Vec::new(),
+            now: Timestamp::default(),
+            stopped: None,
+        };
+        Ok((engine, opened, unreleased))
+    }
+
+    pub(super) fn set_now(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn next_tick(&self) -> Option<Timestamp> {
+        self.machine.next_tick()
+    }
+
+    pub(super) fn take_jobs(&mut self) -> Vec<Job> {
+        std::mem::take(&mut self.jobs)
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.machine.counters()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    pub(super) fn blobs(&self) -> &dyn BlobStore {
+        &*self.ledger.home().blobs
+    }
+
+    pub(super) fn in_flight(&self) -> Vec<(Key, usize, usize)> {
+        let open = self.gatherings.values().filter(|gathering| !gathering.over);
+        open.map(|open| (open.key.clone(), open.counted.len(), open.selected.len())).collect()
+    }
+
+    fn step(&mut self, input: Input) {
+        self.machine.step(self.now, input, &mut self.effects);
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.step(Input::Tick);
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        operation: OperationId,
+    ) -> BoxStream<'static, Result<Event, Error>> {
+        match (self.check_alive(), self.gatherings.get_mut(&operation)) {
+            (Ok(()), Some(gathering)) => gathering.listen().boxed(),
+            (Err(error), _) => futures::stream::iter([Err(error)]).boxed(),
+            (_, None) => futures::stream::iter([Err(Error::Unknown { operation })]).boxed(),
+        }
+    }
+
+    pub(super) fn put(&mut self, bytes: &Bytes) -> Result<Hash, Error> {
+        let hash = Hash::of(bytes);
+        self.ledger.put(hash, bytes)?;
+        Ok(hash)
+    }
+
+    pub(super) fn conclude(&mut self, operation: OperationId, value: &Bytes) -> Result<(), Error> {
+        if !self.gatherings.get(&operation).is_some_and(|gathering| gathering.over) {
+            return Err(Error::Unknown { operation });
+        }
+        let value = self.put(value)?;
+        self.ledger.append(&[Entry::Concluded { operation, value }], true)
+    }
+
+    pub(super) fn checkpoint(&mut self, state: &Value, pins: Vec<Hash>) -> Result<(), Error> {
+        self.check_alive()?;
+        let in_use: Vec<Hash> = self.gatherings.values().flat_map(Gathering::blobs).collect();
+        self.ledger.checkpoint(state, pins, in_use.into_iter())
+    }
+
+    pub(super) fn value(&mut self, name: &str, fresh: Value) -> Result<Value, Error> {
+        self.ledger.value(name, fresh)
+    }
+
+    pub(super) fn cancel(&mut self, operation: OperationId) -> Result<(), Error> {
+        if !self.gatherings.contains_key(&operation) {
+            return Err(Error::Unknown { operation });
+        }
+        self.step(Input::Cancel(operation));
+        Ok(())
+    }
+
+    /// Forgets an operation; hands back those who count, for the client side.
+    pub(super) fn release(&mut self, operation: OperationId) -> Result<Vec<Rank>, Error> {
+        self.check_alive()?;
+        let known = self.gatherings.get(&operation).is_some_and(|gathering| gathering.over);
+        if !known {
+            return Err(Error::Unknown { operation });
+        }
+        self.ledger.append(&[Entry::Released { operation }], false)?;
+        let gathering = self.gatherings.remove(&operation);
+        self.step(Input::Forget(operation));
+        let record = gathering.and_then(|gathering| gathering.record);
+        Ok(record.as_deref().map(counted_ranks).unwrap_or_default())
+    }
+
+    pub(super) fn interrupt(&mut self) {
+        self.halt(&Error::Stopped(": interrupted".into()));
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.halt(&Error::Stopped(String::new()));
+    }
+
+    /// Ends every wait; operations stay open in the journal.
+    fn halt(&mut self, error: &Error) {
+        if self.stopped.is_some() {
+            return;
+        }
+        self.stopped = Some(error.clone());
+        for (operation, gathering) in &mut self.gatherings {
+            if !gathering.over {
+                let ranks = gathering.selected.to_vec();
+                self.effects.push(Effect::Cancel { operation: *operation, ranks });
+            }
+            gathering.fail(error);
+        }
+    }
+}

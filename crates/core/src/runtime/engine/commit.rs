@@ -1,0 +1,161 @@
+//! How an operation ends: outcome, record, and those who are told.
+
+use std::sync::Arc;
+
+use crate::event::{Event, Kind, What};
+use crate::names::{Rank, Roster};
+use crate::operation::{Course, OperationId};
+use crate::operations::Error;
+use crate::outcome::{Cause, ClientEnd, End, Failure, Gathered, Record};
+use crate::transport::{TaskId, Transport};
+
+use super::super::gathering::Gathering;
+use super::super::machine::Verdict;
+use super::Engine;
+
+impl Engine {
+    pub(super) fn commit_what_is_due(&mut self, transport: &dyn Transport) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let due: Vec<OperationId> =
+            self.gatherings.iter().filter(|(_, open)| open.is_due()).map(|(id, _)| *id).collect();
+        for operation in due {
+            if let Err(error) = self.commit(operation, transport) {
+                self.halt(&error);
+                return;
+            }
+        }
+    }
+
+    /// Record, outcome, metrics, state heads and the end are one commit (contract 3).
+    fn commit(&mut self, operation: OperationId, transport: &dyn Transport) -> Result<(), Error> {
+        let result = self.result(operation)?;
+        let Some(record) = self.record(operation, result) else { return Ok(()) };
+        let record = Arc::new(record);
+        if record.counted().iter().any(|(_, reply)| reply.wrote_state) {
+            transport.settle(operation)?;
+        }
+        self.ledger.end(&record)?;
+        let roster = &self.run.roster;
+        let Some(gathering) = self.gatherings.get_mut(&operation) else { return Ok(()) };
+        for end in &record.ends {
+            tell_failure(gathering, operation, end, roster, false);
+        }
+        gathering.record = Some(Arc::clone(&record));
+        gathering.tell(Event { replayed: false, what: What::OperationEnded { record } });
+        gathering.end_streams();
+        let unused = std::mem::take(&mut gathering.ready);
+        unused.into_iter().for_each(|(task, _)| self.give_back(task));
+        Ok(())
+    }
+
+    fn result(&mut self, operation: OperationId) -> Result<Result<Gathered, Failure>, Error> {
+        let causes = self.causes(operation);
+        let Some(gathering) = self.gatherings.get_mut(&operation) else {
+            return Err(Error::Unknown { operation });
+        };
+        if let Some(failure) = failure(gathering, causes, &self.run.roster) {
+            return Ok(Err(failure));
+        }
+        match gathering.finished.take() {
+            None => Ok(Ok(Gathered::Replies)),
+            Some(Err(fault)) => Ok(Err(Failure::Aggregate(fault))),
+            Some(Ok(tensors)) => {
+                self.ledger.put(tensors.hash(), tensors.encoded())?;
+                Ok(Ok(Gathered::Aggregate { tensors: tensors.hash() }))
+            }
+        }
+    }
+
+    fn causes(&self, operation: OperationId) -> Vec<(String, Cause)> {
+        let Some((seats, _)) = self.machine.seats(operation) else { return Vec::new() };
+        let mut failed: Vec<(Rank, Cause)> =
+            seats.iter().filter_map(|seat| Some((seat.rank, seat.cause()?.clone()))).collect();
+        failed.sort_by_key(|(rank, _)| *rank);
+        let named = |(rank, cause)| (self.run.roster.name(rank).to_string(), cause);
+        failed.into_iter().map(named).collect()
+    }
+
+    /// How a stop or client ended, as the record has it.
+    pub(super) fn end(&self, operation: OperationId, at: u32) -> Option<ClientEnd> {
+        let (seats, _) = self.machine.seats(operation)?;
+        let gathering = self.gatherings.get(&operation)?;
+        let seat = seats.get(at as usize)?;
+        let stop = if gathering.spec.course == Course::Broadcast { 0 } else { at };
+        let task = TaskId { operation, stop, rank: seat.rank };
+        let end = match seat.cause() {
+            Some(cause) => End::Failed(cause.clone()),
+            None => End::Counted(gathering.counted.get(&task)?.clone()),
+        };
+        let attempts = seat.attempts;
+        Some(ClientEnd { rank: seat.rank, attempts, after: seat.after, end })
+    }
+
+    fn record(&self, operation: OperationId, result: Result<Gathered, Failure>) -> Option<Record> {
+        let (_, order) = self.machine.seats(operation)?;
+        let ends = order.iter().filter_map(|at| self.end(operation, *at)).collect();
+        let gathering = self.gatherings.get(&operation)?;
+        Some(Record {
+            operation,
+            key: gathering.key.clone(),
+            round: gathering.spec.task.round,
+            task: Arc::clone(&gathering.task.name),
+            digest: gathering.digest.clone(),
+            timed: gathering.spec.is_timed(),
+            ends,
+            duration: self.now.since(gathering.started),
+            metrics: gathering.metrics(),
+            total_weight: gathering.total_weight(),
+            result,
+        })
+    }
+}
+
+/// What a verdict says to the controller, if it is a failure.
+fn failure(
+    gathering: &Gathering,
+    causes: Vec<(String, Cause)>,
+    roster: &Roster,
+) -> Option<Failure> {
+    if let (Verdict::Closed { .. }, Some(fault)) = (gathering.verdict.as_ref()?, &gathering.fault) {
+        return Some(Failure::Aggregate(fault.clone()));
+    }
+    let of = |rank: Rank| {
+        let client = roster.name(rank).to_string();
+        let cause = causes.iter().find(|(name, _)| *name == client).map(|(_, cause)| cause.clone());
+        (client, cause.unwrap_or(Cause::NotReached))
+    };
+    match gathering.verdict.as_ref()? {
+        Verdict::Closed { .. } => None,
+        Verdict::Cancelled => Some(Failure::Cancelled),
+        Verdict::Hopeless(fault) => Some(Failure::Aggregate(fault.clone())),
+        Verdict::Client(rank) => {
+            let (client, cause) = of(*rank);
+            Some(Failure::Client { client, cause })
+        }
+        Verdict::Stop(stop) => {
+            let (client, cause) = of(gathering.selected[*stop as usize]);
+            Some(Failure::Stop { stop: *stop, client, cause })
+        }
+        Verdict::TooFew { needed } => {
+            let counted = gathering.counted.len() as u32;
+            Some(Failure::TooFew { counted, needed: *needed, causes })
+        }
+    }
+}
+
+pub(super) fn tell_failure(
+    gathering: &mut Gathering,
+    operation: OperationId,
+    end: &ClientEnd,
+    roster: &Roster,
+    replayed: bool,
+) {
+    if let End::Failed(cause) = &end.end
+        && gathering.interest.has(Kind::Failure)
+    {
+        let (client, cause) = (roster.name(end.rank), cause.clone());
+        gathering.tell(Event { replayed, what: What::Failure { operation, client, cause } });
+    }
+}

@@ -1,0 +1,262 @@
+//! What the client side says, and what the machine makes of it.
+
+use std::sync::Arc;
+
+use crate::aggregator::Contribution;
+use crate::event::{Event, Kind, What};
+use crate::journal::Entry;
+use crate::names::Rank;
+use crate::operation::{Course, OperationId, StateAccess};
+use crate::outcome::CountedReply;
+use crate::pool::Pool;
+use crate::shareable::Shareable;
+use crate::tensor::Tensors;
+use crate::transport::{self, Announcement, Assignment, TaskId, Transport};
+
+use super::super::check::{Checked, Fetch, NotCounted};
+use super::super::gathering::{FOLD_AT_ONCE, Fold};
+use super::super::machine::{Effect, Input};
+use super::{Engine, Job};
+
+impl Engine {
+    pub(in crate::runtime) fn heard(&mut self, batch: Vec<transport::Event>) {
+        for event in batch {
+            match event {
+                transport::Event::Announced(task, announcement) => {
+                    self.announced(task, announcement)
+                }
+                transport::Event::Failed { task, attempt, cause } => {
+                    self.step(Input::Failed { task, attempt, cause });
+                }
+                transport::Event::Progress(task, done) => self.progress(task, done),
+                transport::Event::Gone(rank, why) => {
+                    self.presence(Kind::Left, rank);
+                    self.step(Input::Gone(rank, why));
+                }
+                transport::Event::Back(rank) => self.presence(Kind::Back, rank),
+            }
+        }
+    }
+
+    fn announced(&mut self, task: TaskId, announcement: Announcement) {
+        let (attempt, bytes) = (announcement.attempt, announcement.bytes);
+        if let Some(gathering) = self.gatherings.get_mut(&task.operation)
+            && gathering.verdict.is_none()
+            && !gathering.announced.contains_key(&task)
+            && !gathering.counted.contains_key(&task)
+        {
+            gathering.announced.insert(task, announcement);
+            if gathering.interest.has(Kind::Reply) {
+                let client = self.run.roster.name(task.rank);
+                let what = What::Reply { operation: task.operation, client };
+                gathering.tell(Event { replayed: false, what });
+            }
+        }
+        self.step(Input::Announced { task, attempt, bytes });
+    }
+
+    fn progress(&mut self, task: TaskId, done: f32) {
+        let Some(gathering) = self.gatherings.get_mut(&task.operation) else { return };
+        if gathering.interest.has(Kind::Progress) {
+            let client = self.run.roster.name(task.rank);
+            let what = What::Progress { operation: task.operation, client, done };
+            gathering.tell(Event { replayed: false, what });
+        }
+    }
+
+    fn presence(&mut self, kind: Kind, rank: Rank) {
+        let client = self.run.roster.name(rank);
+        for gathering in self.gatherings.values_mut() {
+            let client = client.clone();
+            gathering.tell(Event { replayed: false, what: What::Presence { kind, client } });
+        }
+    }
+
+    pub(in crate::runtime) fn checked(&mut self, checked: Checked) {
+        let task = checked.task;
+        match checked.result {
+            Ok(shareable) => {
+                if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
+                    gathering.checked.insert(task, shareable);
+                }
+                self.step(Input::Checked(task));
+            }
+            Err(NotCounted::Refused(cause)) => self.step(Input::Refused(task, cause)),
+            Err(NotCounted::Lost) => {
+                if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
+                    gathering.announced.remove(&task);
+                }
+                self.step(Input::Lost(task));
+            }
+        }
+    }
+
+    pub(in crate::runtime) fn folded(&mut self, fold: Fold) {
+        let operation = fold.operation;
+        let Some(gathering) = self.gatherings.get_mut(&operation) else { return };
+        let (tasks, fault) = gathering.folded(fold);
+        tasks.into_iter().for_each(|task| self.give_back(task));
+        if let Some(fault) = fault {
+            self.step(Input::Hopeless(operation, fault));
+        }
+    }
+
+    /// A reply's bytes are no longer needed.
+    pub(super) fn give_back(&mut self, task: TaskId) {
+        self.step(Input::GivenBack(task));
+        self.effects.push(Effect::Drop(task));
+    }
+
+    pub(in crate::runtime) fn carry_out(&mut self, transport: &dyn Transport, pool: &dyn Pool) {
+        loop {
+            let effects = std::mem::take(&mut self.effects);
+            for effect in effects {
+                self.effect(effect, transport);
+            }
+            self.fold_what_is_ready(pool);
+            if self.effects.is_empty() {
+                self.commit_what_is_due(transport);
+            }
+            if self.effects.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn effect(&mut self, effect: Effect, transport: &dyn Transport) {
+        match effect {
+            Effect::Dispatch { operation, stop, ranks } => {
+                self.dispatch(operation, stop, &ranks, transport);
+            }
+            Effect::Cancel { operation, ranks } => transport.cancel(operation, &ranks),
+            Effect::Fetch(task) => self.fetch(task),
+            Effect::Count(task) => self.count(task),
+            Effect::Drop(task) => {
+                if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
+                    gathering.checked.remove(&task);
+                }
+                transport.let_go(task);
+            }
+            Effect::KeepStop { operation, stop } => self.keep_stop(operation, stop),
+            Effect::Decide(operation, verdict) => {
+                if let Some(gathering) = self.gatherings.get_mut(&operation) {
+                    gathering.verdict = Some(verdict);
+                }
+            }
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        operation: OperationId,
+        stop: u32,
+        ranks: &[Rank],
+        transport: &dyn Transport,
+    ) {
+        let Some(gathering) = self.gatherings.get(&operation) else { return };
+        let mut task = Arc::clone(&gathering.task);
+        if stop > 0 {
+            let input = gathering.passed_on.clone().unwrap_or_else(|| gathering.task.input.clone());
+            let (key, spec, digest) = (&gathering.key, &gathering.spec, &gathering.digest);
+            task = self.task(operation, key, spec, digest, stop, input);
+        }
+        let stateful = task.state != StateAccess::None;
+        let assignment = |rank: &Rank| Assignment {
+            rank: *rank,
+            state: stateful.then(|| self.ledger.head(*rank)).flatten(),
+        };
+        let assignments: Vec<Assignment> = ranks.iter().map(assignment).collect();
+        transport.dispatch(&task, &assignments);
+    }
+
+    fn fetch(&mut self, task: TaskId) {
+        let Some(gathering) = self.gatherings.get(&task.operation) else { return };
+        let Some(announcement) = gathering.announced.get(&task) else { return };
+        let fetch = Fetch {
+            task,
+            announcement: announcement.clone(),
+            client: (!gathering.rules.reply_in.is_empty()).then(|| self.run.roster.name(task.rank)),
+            rules: Arc::clone(&gathering.rules),
+        };
+        match fetch.announcement.inline.clone() {
+            Some(bytes) => {
+                let checked = fetch.check(Ok(bytes));
+                self.checked(checked);
+            }
+            None => self.jobs.push(Job::Fetch(fetch)),
+        }
+    }
+
+    /// A reply counts: it goes into the fold, or to the run's home.
+    fn count(&mut self, task: TaskId) {
+        let Some(gathering) = self.gatherings.get_mut(&task.operation) else { return };
+        let (Some(shareable), Some(announcement)) =
+            (gathering.checked.remove(&task), gathering.announced.remove(&task))
+        else {
+            return;
+        };
+        let (tensors, weight) = (shareable.tensors.clone(), announcement.weight);
+        gathering.counted.insert(task, summary(announcement, &shareable));
+        let folds = gathering.folds();
+        if folds && let Err(fault) = gathering.agrees(task.rank, &tensors, weight, &self.run.roster)
+        {
+            self.give_back(task);
+            return self.step(Input::Hopeless(task.operation, fault));
+        }
+        match gathering.spec.course {
+            Course::Broadcast | Course::Send if folds => {
+                gathering.ready.push((task, Contribution { weight, tensors }));
+            }
+            Course::Relay { .. } => {
+                gathering.passed_on = Some(shareable);
+                self.keep(task, &tensors);
+            }
+            Course::Broadcast | Course::Send => self.keep(task, &tensors),
+        }
+    }
+
+    /// Keeps a counted reply at the run's home.
+    fn keep(&mut self, task: TaskId, tensors: &Tensors) {
+        let kept = self.ledger.put(tensors.hash(), tensors.encoded());
+        self.step(Input::GivenBack(task));
+        match kept {
+            Ok(()) => self.effects.push(Effect::Drop(task)),
+            Err(error) => self.halt(&error),
+        }
+    }
+
+    fn keep_stop(&mut self, operation: OperationId, stop: u32) {
+        let Some(end) = self.end(operation, stop) else { return };
+        match self.ledger.append(&[Entry::Stop { operation, stop, end }], true) {
+            Ok(()) => self.step(Input::StopKept(operation)),
+            Err(error) => self.halt(&error),
+        }
+    }
+
+    fn fold_what_is_ready(&mut self, pool: &dyn Pool) {
+        let folds: Vec<Fold> = self
+            .gatherings
+            .iter_mut()
+            .filter_map(|(operation, gathering)| gathering.next_fold(*operation))
+            .collect();
+        for mut fold in folds {
+            if fold.bytes > FOLD_AT_ONCE {
+                self.jobs.push(Job::Fold(fold));
+            } else {
+                fold.run(pool);
+                self.folded(fold);
+            }
+        }
+    }
+}
+
+fn summary(announcement: Announcement, shareable: &Shareable) -> CountedReply {
+    CountedReply {
+        weight: announcement.weight,
+        metrics: announcement.metrics,
+        tensors: shareable.tensors.hash(),
+        bytes: shareable.tensors.encoded().len() as u64,
+        headers: shareable.encode_headers().into(),
+        wrote_state: announcement.wrote_state,
+    }
+}

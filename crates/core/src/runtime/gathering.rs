@@ -1,0 +1,268 @@
+//! What the runtime holds of one operation besides the machine's seats: replies on their way into the
+//! result, and those who listen.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::channel::mpsc;
+
+use crate::aggregator::{Aggregator, Contribution, disagreement};
+use crate::clock::Timestamp;
+use crate::event::{Event, Interest, What};
+use crate::executor::Task;
+use crate::hash::Hash;
+use crate::metric::{Direction, MeanMetric, Metrics};
+use crate::names::{Rank, Roster};
+use crate::operation::{Gather, Key, OperationId, OperationSpec, SpecDigest};
+use crate::operations::Error;
+use crate::outcome::{CountedReply, Record, Weight};
+use crate::pool::Pool;
+use crate::shareable::Shareable;
+use crate::sums::ScalarSum;
+use crate::tensor::{Layout, Tensors};
+use crate::transport::{Announcement, TaskId};
+
+use super::check::Rules;
+use super::machine::Verdict;
+
+/// Folds of fewer bytes than this are done at once; longer ones where blocking is allowed.
+pub(super) const FOLD_AT_ONCE: usize = 256 * 1024;
+
+/// A fold, or the last one with its finish, on its way through another thread.
+pub(crate) struct Fold {
+    pub(super) operation: OperationId,
+    aggregator: Option<Box<dyn Aggregator>>,
+    batch: Vec<(TaskId, Contribution)>,
+    finishes: bool,
+    /// Bytes that are gone through.
+    pub(super) bytes: usize,
+    result: Option<Result<Tensors, String>>,
+    fault: Option<String>,
+}
+
+impl Fold {
+    pub(crate) fn run(&mut self, pool: &dyn Pool) {
+        let batch = self.batch.iter_mut().map(|(_, reply)| {
+            let empty = Contribution { weight: reply.weight, tensors: Tensors::empty() };
+            std::mem::replace(reply, empty)
+        });
+        let replies: Vec<Contribution> = batch.collect();
+        if self.finishes {
+            let finished =
+                self.aggregator.take().map(|aggregator| aggregator.finish(&replies, pool));
+            self.result = finished.map(|result| result.map_err(|error| error.to_string()));
+        } else if let Some(aggregator) = &mut self.aggregator {
+            self.fault = aggregator.fold(&replies, pool).err().map(|error| error.to_string());
+        }
+    }
+}
+
+/// Where events go.
+type Listener = mpsc::UnboundedSender<Result<Event, Error>>;
+
+/// One operation between its start and its release.
+pub(super) struct Gathering {
+    pub(super) key: Key,
+    pub(super) spec: OperationSpec,
+    pub(super) task: Arc<Task>,
+    pub(super) digest: SpecDigest,
+    pub(super) selected: Arc<[Rank]>,
+    pub(super) rules: Arc<Rules>,
+    pub(super) started: Timestamp,
+    pub(super) interest: Interest,
+    pub(super) announced: HashMap<TaskId, Announcement>,
+    pub(super) counted: HashMap<TaskId, CountedReply>,
+    /// Checked replies between the check and the machine's word that they count.
+    pub(super) checked: HashMap<TaskId, Shareable>,
+    pub(super) aggregator: Option<Box<dyn Aggregator>>,
+    pub(super) ready: Vec<(TaskId, Contribution)>,
+    /// What each stop of a relay passes on.
+    pub(super) passed_on: Option<Shareable>,
+    pub(super) folding: bool,
+    pub(super) verdict: Option<Verdict>,
+    /// What the aggregator made of the counted replies.
+    pub(super) finished: Option<Result<Tensors, String>>,
+    /// Why a fold failed.
+    pub(super) fault: Option<String>,
+    pub(super) record: Option<Arc<Record>>,
+    /// The first counted reply: all others must agree with it.
+    first: Option<(Rank, Layout, Weight)>,
+    log: Vec<Event>,
+    listeners: Vec<Listener>,
+    pub(super) over: bool,
+}
+
+impl Gathering {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn new(
+        key: Key,
+        spec: OperationSpec,
+        task: Arc<Task>,
+        digest: SpecDigest,
+        selected: Arc<[Rank]>,
+        rules: Arc<Rules>,
+        aggregator: Option<Box<dyn Aggregator>>,
+        started: Timestamp,
+        interest: Interest,
+    ) -> Self {
+        Self {
+            key,
+            spec,
+            task,
+            digest,
+            selected,
+            rules,
+            started,
+            interest,
+            announced: HashMap::new(),
+            counted: HashMap::new(),
+            checked: HashMap::new(),
+            aggregator,
+            ready: Vec::new(),
+            passed_on: None,
+            folding: false,
+            verdict: None,
+            finished: None,
+            fault: None,
+            record: None,
+            first: None,
+            log: Vec::new(),
+            listeners: Vec::new(),
+            over: false,
+        }
+    }
+
+    /// Whether the replies are folded rather than kept.
+    pub(super) fn folds(&self) -> bool {
+        matches!(self.spec.gather, Gather::Aggregate(_))
+    }
+
+    /// Compares a counted reply with the first; the error names both sides.
+    pub(super) fn agrees(
+        &mut self,
+        rank: Rank,
+        tensors: &Tensors,
+        weight: Weight,
+        roster: &Roster,
+    ) -> Result<(), String> {
+        let Some((first, layout, first_weight)) = &self.first else {
+            self.first = Some((rank, tensors.layout().clone(), weight));
+            return Ok(());
+        };
+        let differs = disagreement(layout, tensors.layout());
+        match differs.or_else(|| weight_disagreement(*first_weight, weight)) {
+            Some(what) => {
+                let (first, other) = (roster.name(*first), roster.name(rank));
+                Err(format!("{first} and {other} do not agree: {what}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The next fold, if none is on its way: of all that is ready; with the finish, once it is decided.
+    pub(super) fn next_fold(&mut self, operation: OperationId) -> Option<Fold> {
+        let finishes = match &self.verdict {
+            None => false,
+            Some(Verdict::Closed { .. }) => self.fault.is_none(),
+            Some(_) => return None,
+        };
+        let wanted = finishes || !self.ready.is_empty();
+        if self.folding || !wanted {
+            return None;
+        }
+        let aggregator = Some(self.aggregator.take()?);
+        self.folding = true;
+        let batch = std::mem::take(&mut self.ready);
+        let inputs: usize = batch.iter().map(|(_, reply)| reply.tensors.encoded().len()).sum();
+        let output = if finishes { self.rules.task.encoded().len() } else { 0 };
+        let bytes = inputs + output;
+        Some(Fold { operation, aggregator, batch, finishes, bytes, result: None, fault: None })
+    }
+
+    /// A fold came back: the tasks whose replies are in the sum now, or what went wrong.
+    pub(super) fn folded(&mut self, fold: Fold) -> (Vec<TaskId>, Option<String>) {
+        self.folding = false;
+        self.aggregator = fold.aggregator;
+        self.finished = fold.result;
+        self.fault = self.fault.take().or_else(|| fold.fault.clone());
+        (fold.batch.into_iter().map(|(task, _)| task).collect(), fold.fault)
+    }
+
+    /// Whether who counts is final, and nothing of the outcome is still being made.
+    pub(super) fn is_due(&self) -> bool {
+        let closed = matches!(self.verdict, Some(Verdict::Closed { .. }));
+        let made = !self.folds() || self.finished.is_some() || self.fault.is_some();
+        self.verdict.is_some() && !self.over && !self.folding && (made || !closed)
+    }
+
+    /// Metrics over the replies that count: exact means, each rounded once.
+    pub(super) fn metrics(&self) -> Metrics {
+        let mut sums: BTreeMap<Arc<str>, (Direction, ScalarSum)> = BTreeMap::new();
+        for metric in self.counted.values().flat_map(|reply| reply.metrics.iter()) {
+            let fresh = || (metric.direction, ScalarSum::new());
+            let (_, sum) = sums.entry(Arc::clone(&metric.name)).or_insert_with(fresh);
+            let weight = Weight::real(metric.weight).expect("metrics were checked on arrival");
+            sum.add(weight, metric.value).expect("all weights of metrics are real");
+        }
+        let mean = |(name, (direction, sum)): (_, (_, ScalarSum))| {
+            Some((name, MeanMetric { value: sum.mean()?, weight: sum.total(), direction }))
+        };
+        sums.into_iter().filter_map(mean).collect()
+    }
+
+    /// Total weight of the replies that count; 0 where their kinds of weight differ.
+    pub(super) fn total_weight(&self) -> f64 {
+        let mut sum = ScalarSum::new();
+        let added = self.counted.values().try_for_each(|reply| sum.add(reply.weight, 0.0));
+        added.map_or(0.0, |()| sum.total())
+    }
+
+    /// Tells an event to those who listen, and remembers it for those who come later.
+    pub(super) fn tell(&mut self, event: Event) {
+        if !self.interest.has(event.kind()) && !matches!(event.what, What::OperationEnded { .. }) {
+            return;
+        }
+        self.listeners.retain(|listener| listener.unbounded_send(Ok(event.clone())).is_ok());
+        self.log.push(event);
+    }
+
+    /// Ends every wait with an error.
+    pub(super) fn fail(&mut self, error: &Error) {
+        for listener in self.listeners.drain(..) {
+            // Nobody listens any more: then nobody needs the error.
+            drop(listener.unbounded_send(Err(error.clone())));
+        }
+    }
+
+    /// No event comes after this: the streams end.
+    pub(super) fn end_streams(&mut self) {
+        self.over = true;
+        self.listeners.clear();
+    }
+
+    pub(super) fn listen(&mut self) -> mpsc::UnboundedReceiver<Result<Event, Error>> {
+        let (sender, receiver) = mpsc::unbounded();
+        for event in &self.log {
+            drop(sender.unbounded_send(Ok(event.clone())));
+        }
+        if !self.over {
+            self.listeners.push(sender);
+        }
+        receiver
+    }
+
+    /// Blobs that this operation still needs.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = Hash> + '_ {
+        let kept = !self.folds();
+        self.counted.values().filter(move |_| kept).map(|reply| reply.tensors)
+    }
+}
+
+fn weight_disagreement(a: Weight, b: Weight) -> Option<String> {
+    let kind = |weight| match weight {
+        Weight::Count(_) => "a count of examples",
+        Weight::Real(_) => "a real number",
+    };
+    let (a, b) = (kind(a), kind(b));
+    (a != b).then(|| format!("one weighs by {a}, the other by {b}"))
+}

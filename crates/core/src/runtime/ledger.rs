@@ -1,0 +1,323 @@
+//! What the journal knows of the run's past, and what is kept of it in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::hash::Hash;
+use crate::journal::{Entry, Run};
+use crate::names::Rank;
+use crate::operation::{Key, OperationId};
+use crate::operations::{Error, Opened};
+use crate::outcome::{ClientEnd, End, Gathered, Record};
+use crate::value::Value;
+
+use super::Home;
+
+/// Whose replies counted in an earlier run, by operation.
+pub type Cohort = BTreeMap<Key, Vec<Rank>>;
+
+/// The run's memory: everything goes to the journal first.
+pub(super) struct Ledger {
+    home: Home,
+    /// Operations that ended in an earlier process and may be asked for again.
+    ended: BTreeMap<Key, Arc<Record>>,
+    /// Operations that an earlier process began and did not end.
+    begun: BTreeMap<Key, Begun>,
+    /// Keys used by this process, hashed: ten thousand rounds must not grow.
+    used: HashSet<u64>,
+    values: BTreeMap<String, Value>,
+    /// The head of each client's state.
+    heads: BTreeMap<Rank, OperationId>,
+    next_operation: u64,
+    next_ordinal: u64,
+    /// Blobs kept since each of the last checkpoints, the newest at the back.
+    generations: VecDeque<BTreeSet<Hash>>,
+    broken: Option<Error>,
+}
+
+/// An operation that an earlier process began.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    pub(super) operation: OperationId,
+    /// A relay's stops that ended, in order.
+    pub(super) stops: Vec<ClientEnd>,
+}
+
+/// Operations that ended but whose client side was not told.
+pub(super) type Unreleased = Vec<(OperationId, Vec<Rank>)>;
+
+impl Ledger {
+    /// Opens the journal as the run's one writer.
+    pub(super) fn open(
+        run: Run,
+        home: Home,
+        accept_units: bool,
+    ) -> Result<(Self, Opened, Unreleased), Error> {
+        let entries = home.journal.entries()?;
+        let mut past = Past::default();
+        entries.into_iter().for_each(|entry| past.take(entry));
+        let run = past.same_run(run, accept_units)?;
+        let changed = past.run.as_ref() != Some(&run);
+        let epoch = past.epoch + 1;
+        let mut first = Vec::new();
+        if changed {
+            first.push(Entry::Run(run.clone()));
+        }
+        first.push(Entry::Opened { epoch });
+        home.journal.append(&first, true)?;
+        let unreleased = past.unreleased();
+        let checkpoint = past.checkpoint.take();
+        let ledger = Self {
+            home,
+            ended: past.answerable(),
+            begun: past.begun,
+            used: HashSet::new(),
+            values: past.values,
+            heads: past.heads,
+            next_operation: past.next_operation,
+            next_ordinal: past.ordinals,
+            generations: VecDeque::from([past.blobs]),
+            broken: None,
+        };
+        let opened = Opened { run: Arc::new(run), epoch, checkpoint };
+        Ok((ledger, opened, unreleased))
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The key of an operation, which is used up by asking.
+    pub(super) fn key(&mut self, label: Option<crate::names::Name>) -> Result<Key, Error> {
+        let key = label.map_or(Key::Ordinal(self.next_ordinal), Key::Label);
+        if matches!(key, Key::Ordinal(_)) {
+            self.next_ordinal += 1;
+        }
+        let short = Hash::of(key.to_string().as_bytes()).short();
+        if !self.used.insert(short) {
+            return Err(Error::Again { key });
+        }
+        Ok(key)
+    }
+
+    /// How an operation ended in an earlier process; asked once.
+    pub(super) fn answer(&mut self, key: &Key) -> Option<Arc<Record>> {
+        self.ended.remove(key)
+    }
+
+    /// What an earlier process began of an operation; asked once.
+    pub(super) fn begun(&mut self, key: &Key) -> Option<Begun> {
+        self.begun.remove(key)
+    }
+
+    pub(super) fn next_operation(&mut self) -> OperationId {
+        let operation = OperationId(self.next_operation);
+        self.next_operation += 1;
+        operation
+    }
+
+    pub(super) fn head(&self, rank: Rank) -> Option<OperationId> {
+        self.heads.get(&rank).copied()
+    }
+
+    /// Appends to the journal. The first failure is final: nothing is written after it.
+    pub(super) fn append(&mut self, entries: &[Entry], sync: bool) -> Result<(), Error> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        self.home.journal.append(entries, sync).map_err(|error| {
+            let error = Error::Journal(error);
+            self.broken = Some(error.clone());
+            error
+        })
+    }
+
+    pub(super) fn broken(&self) -> Option<&Error> {
+        self.broken.as_ref()
+    }
+
+    /// Keeps a blob at least until the next checkpoint.
+    pub(super) fn put(&mut self, hash: Hash, bytes: &bytes::Bytes) -> Result<(), Error> {
+        self.home.blobs.put(hash, bytes)?;
+        self.note(hash);
+        Ok(())
+    }
+
+    fn note(&mut self, hash: Hash) {
+        if self.generations.is_empty() {
+            self.generations.push_back(BTreeSet::new());
+        }
+        if let Some(newest) = self.generations.back_mut() {
+            newest.insert(hash);
+        }
+    }
+
+    /// Commits an operation's end; its state heads move with it.
+    pub(super) fn end(&mut self, record: &Arc<Record>) -> Result<(), Error> {
+        self.append(&[Entry::Ended(Arc::clone(record))], true)?;
+        move_heads(&mut self.heads, record);
+        Ok(())
+    }
+
+    /// Keeps the controller's state, and drops what is older than the checkpoints that are kept.
+    pub(super) fn checkpoint(
+        &mut self,
+        state: &Value,
+        pins: Vec<Hash>,
+        in_use: impl Iterator<Item = Hash>,
+    ) -> Result<(), Error> {
+        pins.iter().for_each(|pin| self.note(*pin));
+        let ordinals = self.next_ordinal;
+        let entry = Entry::Checkpoint { state: state.encode(), pins: pins.clone(), ordinals };
+        self.append(&[entry], true)?;
+        while self.generations.len() > self.home.keep_checkpoints {
+            self.generations.pop_front();
+        }
+        if self.home.keep_checkpoints == 1 {
+            // In memory nothing is answered again: only what the checkpoint names is needed.
+            self.generations.clear();
+            self.generations.push_back(pins.into_iter().collect());
+        }
+        let keep: BTreeSet<Hash> =
+            self.generations.iter().flatten().copied().chain(in_use).collect();
+        self.home.blobs.retain(&keep)?;
+        self.generations.push_back(BTreeSet::new());
+        Ok(())
+    }
+
+    /// The value under a name: the one that is kept, or else `fresh`.
+    pub(super) fn value(&mut self, name: &str, fresh: Value) -> Result<Value, Error> {
+        if let Some(kept) = self.values.get(name) {
+            return Ok(kept.clone());
+        }
+        let entry = Entry::Value { name: name.into(), value: fresh.encode() };
+        self.append(&[entry], true)?;
+        self.values.insert(name.into(), fresh.clone());
+        Ok(fresh)
+    }
+}
+
+fn move_heads(heads: &mut BTreeMap<Rank, OperationId>, record: &Record) {
+    if record.result.is_err() {
+        return;
+    }
+    for (rank, reply) in record.counted() {
+        if reply.wrote_state {
+            heads.insert(rank, record.operation);
+        }
+    }
+}
+
+/// What a journal's entries add up to.
+#[derive(Default)]
+struct Past {
+    run: Option<Run>,
+    epoch: u64,
+    ended: Vec<(Arc<Record>, bool)>,
+    released: BTreeSet<OperationId>,
+    begun: BTreeMap<Key, Begun>,
+    values: BTreeMap<String, Value>,
+    heads: BTreeMap<Rank, OperationId>,
+    checkpoint: Option<Value>,
+    ordinals: u64,
+    next_operation: u64,
+    blobs: BTreeSet<Hash>,
+}
+
+impl Past {
+    fn take(&mut self, entry: Entry) {
+        let goes_on = matches!(entry, Entry::Started { .. } | Entry::Checkpoint { .. });
+        if goes_on && let Some((_, went_on)) = self.ended.last_mut() {
+            *went_on = true;
+        }
+        match entry {
+            Entry::Run(run) => self.run = Some(run),
+            Entry::Opened { epoch } => self.epoch = epoch,
+            Entry::Started { operation, key, .. } => {
+                self.next_operation = self.next_operation.max(operation.0 + 1);
+                let stops = Vec::new();
+                self.begun.entry(key).or_insert(Begun { operation, stops });
+            }
+            Entry::Stop { operation, stop, end } => self.stop(operation, stop, end),
+            Entry::Ended(record) => {
+                self.begun.remove(&record.key);
+                move_heads(&mut self.heads, &record);
+                self.blobs.extend(blobs_of(&record));
+                self.ended.push((record, false));
+            }
+            Entry::Concluded { value, .. } => {
+                self.blobs.insert(value);
+            }
+            Entry::Released { operation } => {
+                self.released.insert(operation);
+            }
+            Entry::Checkpoint { state, pins, ordinals } => {
+                self.checkpoint = Value::decode(&state).ok();
+                self.blobs.extend(pins);
+                self.ordinals = ordinals;
+            }
+            Entry::Value { name, value } => {
+                if let Ok(value) = Value::decode(&value) {
+                    self.values.insert(name, value);
+                }
+            }
+        }
+    }
+
+    fn stop(&mut self, operation: OperationId, stop: u32, end: ClientEnd) {
+        let begun = self.begun.values_mut().find(|begun| begun.operation == operation);
+        if let Some(begun) = begun.filter(|begun| begun.stops.len() == stop as usize) {
+            if let End::Counted(reply) = &end.end {
+                self.blobs.insert(reply.tensors);
+            }
+            begun.stops.push(end);
+        }
+    }
+
+    /// The run as it began, which must be the one that is asked for.
+    fn same_run(&self, asked: Run, accept_units: bool) -> Result<Run, Error> {
+        let Some(known) = &self.run else { return Ok(asked) };
+        let differs = [
+            (known.job != asked.job, "name"),
+            (known.seed != asked.seed, "seed"),
+            (known.roster != asked.roster, "roster"),
+            (known.job_hash != asked.job_hash, "job"),
+            (known.units != asked.units && !accept_units, "units"),
+        ];
+        match differs.into_iter().find(|(differs, _)| *differs) {
+            Some((_, part)) => Err(Error::OtherRun { run: known.id, part }),
+            None => Ok(Run { units: asked.units, ..known.clone() }),
+        }
+    }
+
+    /// Ended operations that are answered: all but a failure after which nothing came (contract 5).
+    fn answerable(&mut self) -> BTreeMap<Key, Arc<Record>> {
+        let ended = std::mem::take(&mut self.ended);
+        let answers =
+            ended.into_iter().filter(|(record, went_on)| *went_on || record.result.is_ok());
+        answers.map(|(record, _)| (record.key.clone(), record)).collect()
+    }
+
+    fn unreleased(&self) -> Unreleased {
+        let open =
+            self.ended.iter().filter(|(record, _)| !self.released.contains(&record.operation));
+        open.map(|(record, _)| (record.operation, counted_ranks(record))).collect()
+    }
+}
+
+/// Those whose replies count, ascending; nobody if the operation failed.
+pub(super) fn counted_ranks(record: &Record) -> Vec<Rank> {
+    match record.result {
+        Ok(_) => record.counted().into_iter().map(|(rank, _)| rank).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn blobs_of(record: &Record) -> Vec<Hash> {
+    match &record.result {
+        Ok(Gathered::Aggregate { tensors }) => vec![*tensors],
+        Ok(Gathered::Concluded { value }) => vec![*value],
+        Ok(Gathered::Replies) => record.counted().iter().map(|(_, reply)| reply.tensors).collect(),
+        Err(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,379 @@
+//! The task semantics as a state machine: a closed set of inputs, and what each of them makes happen.
+//!
+//! ```text
+//!   seat:       pending -> running -> announced -> fetching -> counted
+//!                 ^          |  \________\____________\______> ended (cause)
+//!                 |__________|  (an environment failure is tried again)
+//!   operation:  open -> decided -> (forgotten at release)
+//! ```
+//!
+//! *Invariant*: nothing here knows payloads, journals, threads or clocks: time comes with each input.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::clock::Timestamp;
+use crate::names::Rank;
+use crate::operation::{Course, OperationId};
+use crate::outcome::Cause;
+use crate::transport::TaskId;
+
+use super::active::{Active, Status};
+pub use super::active::{Kept, Seat, Start, Verdict};
+use super::window::Window;
+
+/// What happened, as the machine hears of it.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// An operation begins.
+    Start(Start),
+    /// A reply of so many bytes is ready at its client.
+    Announced {
+        /// The task that it answers.
+        task: TaskId,
+        /// Which attempt it was.
+        attempt: u32,
+        /// Size of its encoded tensors.
+        bytes: u64,
+    },
+    /// An attempt failed at its client.
+    Failed {
+        /// The task.
+        task: TaskId,
+        /// Which attempt it was.
+        attempt: u32,
+        /// Why.
+        cause: Cause,
+    },
+    /// A client's lease ran out.
+    Gone(Rank, std::sync::Arc<str>),
+    /// A fetched reply was checked whole: from now on it counts.
+    Checked(TaskId),
+    /// A fetched reply was refused.
+    Refused(TaskId, Cause),
+    /// The client side no longer has a reply: its task is executed again.
+    Lost(TaskId),
+    /// A reply's bytes were given back: it is folded, or kept at the run's home.
+    GivenBack(TaskId),
+    /// A relay's stop is durable: the next may be dispatched.
+    StopKept(OperationId),
+    /// The replies cannot be combined, whoever else answers.
+    Hopeless(OperationId, String),
+    /// The controller, or the user, cancels.
+    Cancel(OperationId),
+    /// The operation is over and durable; forget it.
+    Forget(OperationId),
+    /// Time went on.
+    Tick,
+}
+
+/// What the machine wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Send the operation's task to these clients.
+    Dispatch {
+        /// The operation.
+        operation: OperationId,
+        /// The stop of a relay, else 0.
+        stop: u32,
+        /// The clients.
+        ranks: Vec<Rank>,
+    },
+    /// Tell these clients that nobody waits.
+    Cancel {
+        /// The operation.
+        operation: OperationId,
+        /// The clients.
+        ranks: Vec<Rank>,
+    },
+    /// Fetch a reply and check it whole.
+    Fetch(TaskId),
+    /// The reply counts: fold it, or keep it.
+    Count(TaskId),
+    /// The reply does not count: let go of it.
+    Drop(TaskId),
+    /// A relay's stop ended: make it durable, then say `StopKept`.
+    KeepStop {
+        /// The relay.
+        operation: OperationId,
+        /// The stop, from 0.
+        stop: u32,
+    },
+    /// Who counts is final: conclude and commit.
+    Decide(OperationId, Verdict),
+}
+
+/// Replies that changed nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Replies after the decision, or of operations that are over.
+    pub late: u64,
+    /// Replies announced twice.
+    pub duplicates: u64,
+}
+
+/// Limits of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many whole replies may be in transfer or in the fold at once.
+    pub reply_window: u32,
+    /// So many bytes may be, however small the replies.
+    pub window_bytes: u64,
+    /// How often a task is executed for one client before its environment's failure counts.
+    pub max_attempts: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { reply_window: 2, window_bytes: 64 << 20, max_attempts: 3 }
+    }
+}
+
+/// The state of all operations in flight.
+#[derive(Debug, Default)]
+pub struct Machine {
+    limits: Limits,
+    operations: BTreeMap<OperationId, Active>,
+    window: Window,
+    waiting: VecDeque<TaskId>,
+    counters: Counters,
+}
+
+impl Machine {
+    /// A machine without operations.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, window: Window::new(limits), ..Self::default() }
+    }
+
+    /// Takes one input in and says what it makes happen, in order.
+    pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Start(start) => self.start(now, start, effects),
+            Input::Announced { task, attempt, bytes } => {
+                self.announced(task, attempt, bytes, effects)
+            }
+            Input::Failed { task, attempt, cause } => {
+                self.failed(now, task, Some(attempt), cause, effects);
+            }
+            Input::Gone(rank, why) => self.gone(now, rank, &Cause::Gone(why), effects),
+            Input::Checked(task) => self.checked(now, task, effects),
+            Input::Refused(task, cause) => {
+                self.window.give_back(task);
+                self.ended(now, task, cause, effects);
+            }
+            Input::Lost(task) => {
+                self.window.give_back(task);
+                self.failed(
+                    now,
+                    task,
+                    None,
+                    Cause::Environment("its reply was lost".into()),
+                    effects,
+                );
+            }
+            Input::GivenBack(task) => self.window.give_back(task),
+            Input::StopKept(operation) => self.stop_kept(now, operation, effects),
+            Input::Hopeless(operation, fault) => {
+                self.conclude(now, operation, Verdict::Hopeless(fault), effects);
+            }
+            Input::Cancel(operation) => {
+                self.conclude(now, operation, Verdict::Cancelled, effects);
+            }
+            Input::Forget(operation) => {
+                self.operations.remove(&operation);
+            }
+            Input::Tick => self.tick(now, effects),
+        }
+        self.fetch_what_fits(effects);
+    }
+
+    /// When `Tick` should come next, if nothing else does.
+    pub fn next_tick(&self) -> Option<Timestamp> {
+        self.operations.values().filter_map(Active::next_tick).min()
+    }
+
+    /// Replies that changed nothing, since the machine was made.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// An operation's seats, in the order of its targets, and the order in which they ended.
+    pub fn seats(&self, operation: OperationId) -> Option<(&[Seat], &[u32])> {
+        self.operations.get(&operation).map(Active::seats)
+    }
+
+    /// Bytes of replies in transfer or in the fold.
+    pub fn bytes_in_flight(&self) -> u64 {
+        self.window.bytes()
+    }
+
+    fn start(&mut self, now: Timestamp, start: Start, effects: &mut Vec<Effect>) {
+        let operation = start.operation;
+        let mut active = Active::new(now, start);
+        active.dispatch_next(effects);
+        self.operations.insert(operation, active);
+        self.decide(now, operation, effects);
+    }
+
+    fn announced(&mut self, task: TaskId, attempt: u32, bytes: u64, effects: &mut Vec<Effect>) {
+        let Some(seat) = self.open_seat(task) else {
+            self.counters.late += 1;
+            return effects.push(Effect::Drop(task));
+        };
+        match seat.status {
+            Status::Running | Status::Pending => {
+                seat.attempts = seat.attempts.max(attempt);
+                seat.status = Status::Announced { bytes };
+                self.waiting.push_back(task);
+            }
+            Status::Announced { .. } | Status::Fetching | Status::Counted => {
+                self.counters.duplicates += 1;
+            }
+            Status::Ended(_) => {
+                self.counters.late += 1;
+                effects.push(Effect::Drop(task));
+            }
+        }
+    }
+
+    /// An attempt failed: what its surroundings did is tried again, what the learner did is final.
+    fn failed(
+        &mut self,
+        now: Timestamp,
+        task: TaskId,
+        attempt: Option<u32>,
+        cause: Cause,
+        effects: &mut Vec<Effect>,
+    ) {
+        let max_attempts = self.limits.max_attempts;
+        let Some(seat) = self.open_seat(task) else { return };
+        let lost = attempt.is_none() && seat.status == Status::Fetching;
+        let fails = attempt
+            .is_some_and(|attempt| seat.status == Status::Running && attempt > seat.attempts);
+        if !lost && !fails {
+            return;
+        }
+        seat.attempts = attempt.unwrap_or(seat.attempts);
+        if matches!(cause, Cause::Environment(_)) && seat.attempts < max_attempts {
+            seat.status = Status::Running;
+            let (operation, stop) = (task.operation, task.stop);
+            return effects.push(Effect::Dispatch { operation, stop, ranks: vec![task.rank] });
+        }
+        self.ended(now, task, cause, effects);
+    }
+
+    fn gone(&mut self, now: Timestamp, rank: Rank, cause: &Cause, effects: &mut Vec<Effect>) {
+        let tasks: Vec<TaskId> = self
+            .operations
+            .iter()
+            .filter_map(|(operation, active)| active.task_of(*operation, rank))
+            .collect();
+        for task in tasks {
+            self.window.give_back(task);
+            self.ended(now, task, cause.clone(), effects);
+        }
+    }
+
+    fn checked(&mut self, now: Timestamp, task: TaskId, effects: &mut Vec<Effect>) {
+        let fetching = self.open_seat(task).is_some_and(|seat| seat.status == Status::Fetching);
+        if !fetching {
+            self.window.give_back(task);
+            return effects.push(Effect::Drop(task));
+        }
+        if let Some(active) = self.operations.get_mut(&task.operation) {
+            active.end(now, task, Status::Counted);
+            effects.push(Effect::Count(task));
+            active.after_end(task.stop, effects);
+        }
+        self.decide(now, task.operation, effects);
+    }
+
+    fn ended(&mut self, now: Timestamp, task: TaskId, cause: Cause, effects: &mut Vec<Effect>) {
+        let Some(active) = self.operations.get_mut(&task.operation) else { return };
+        let open = active.seat(task).is_some_and(|seat| !seat.status.is_final());
+        if active.is_decided() || !open {
+            return;
+        }
+        let held = active.seat(task).is_some_and(|seat| seat.status.is_held());
+        active.end(now, task, Status::Ended(cause));
+        if held {
+            effects.push(Effect::Drop(task));
+        }
+        active.after_end(task.stop, effects);
+        self.decide(now, task.operation, effects);
+    }
+
+    fn stop_kept(&mut self, now: Timestamp, operation: OperationId, effects: &mut Vec<Effect>) {
+        if let Some(active) = self.operations.get_mut(&operation) {
+            active.stop_kept(effects);
+        }
+        self.decide(now, operation, effects);
+    }
+
+    fn tick(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let due = |active: &Active| active.next_tick().is_some_and(|at| at <= now);
+        let due: Vec<OperationId> =
+            self.operations.iter().filter(|(_, active)| due(active)).map(|(id, _)| *id).collect();
+        due.into_iter().for_each(|operation| self.decide(now, operation, effects));
+    }
+
+    fn decide(&mut self, now: Timestamp, operation: OperationId, effects: &mut Vec<Effect>) {
+        let verdict = self.operations.get(&operation).and_then(|active| active.verdict(now));
+        if let Some(verdict) = verdict {
+            self.conclude(now, operation, verdict, effects);
+        }
+    }
+
+    /// Ends every seat that is still open, and says so to its client.
+    fn conclude(
+        &mut self,
+        now: Timestamp,
+        operation: OperationId,
+        verdict: Verdict,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(active) = self.operations.get_mut(&operation) else { return };
+        if active.is_decided() {
+            return;
+        }
+        let left = active.close(now, &verdict);
+        let ranks: Vec<Rank> = left.running.iter().map(|task| task.rank).collect();
+        if !ranks.is_empty() {
+            effects.push(Effect::Cancel { operation, ranks });
+        }
+        effects.extend(left.held.into_iter().map(Effect::Drop));
+        effects.push(Effect::Decide(operation, verdict));
+    }
+
+    fn fetch_what_fits(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(task) = self.waiting.front().copied() {
+            let announced = self.open_seat(task).and_then(|seat| match seat.status {
+                Status::Announced { bytes } => Some(bytes),
+                _ => None,
+            });
+            if let Some(bytes) = announced {
+                if !self.window.take(task, bytes) {
+                    return;
+                }
+                if let Some(seat) = self.open_seat(task) {
+                    seat.status = Status::Fetching;
+                }
+                effects.push(Effect::Fetch(task));
+            }
+            self.waiting.pop_front();
+        }
+    }
+
+    /// The seat of a task whose operation is not decided.
+    fn open_seat(&mut self, task: TaskId) -> Option<&mut Seat> {
+        let active = self.operations.get_mut(&task.operation)?;
+        if active.is_decided() {
+            return None;
+        }
+        active.seat_mut(task)
+    }
+}
+
+/// Whether targets are asked one after the other.
+pub(super) fn is_sequential(course: Course) -> bool {
+    !matches!(course, Course::Broadcast)
+}
