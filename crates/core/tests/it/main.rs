@@ -10,5 +10,6 @@ mod random;
 mod reference;
 mod runtime;
 mod seeds;
+mod sums;
 mod tensors;
 mod values;

@@ -1,4 +1,5 @@
 //! One block of columns in the making: products are added level by level, and a loss is noticed.
+#![allow(clippy::needless_range_loop)] // lanes and levels index several arrays alike
 
 use super::element::Magnitude;
 use super::{Element, Scale};

@@ -1,5 +1,4 @@
 //! Sums of products whose every bit is kept: blocks of columns, each held as a few `f64` that add up to the real number.
-#![allow(clippy::needless_range_loop)] // Lanes and columns are walked by index, as the compiler vectorises them.
 
 mod block;
 mod element;
