@@ -164,22 +164,24 @@ fn write_floats<E: Float>(sum: &FloatSum<E>, out: &mut Vec<u8>) {
     }
 }
 
-/// Two components are as they should be: a rounded sum and its rest. More are made so.
+/// A sum that is its first component when rounded, with its rest in the second, is as it should be. Others
+/// are made so: those of more components, and those in which a large part cancelled.
 fn write_components(components: &[&[f64]], block: &mut Block) {
     let [first, second, more @ ..] = components else { return };
     block.planes = vec![first.to_vec(), second.to_vec()];
-    for third in more {
-        for column in 0..block.len {
-            if third[column] != 0.0 {
-                let mut fixed = Fixed::new(1);
-                for component in components {
-                    fixed.add(0, decompose(component[column]));
-                }
-                fixed.mark(0, mark::NOT_MINUS_ZERO);
-                block.planes[1][column] = 0.0;
-                block.take(column, &mut fixed, 0);
-            }
+    for column in 0..block.len {
+        let (head, tail) = (first[column], second[column]);
+        let is_rounded = head + tail == head && (head != 0.0 || tail == 0.0);
+        if is_rounded && more.iter().all(|component| component[column] == 0.0) {
+            continue;
         }
+        let mut fixed = Fixed::new(1);
+        for component in components {
+            fixed.add(0, decompose(component[column]));
+        }
+        fixed.mark(0, mark::NOT_MINUS_ZERO);
+        (block.planes[0][column], block.planes[1][column]) = (0.0, 0.0);
+        block.take(column, &mut fixed, 0);
     }
 }
 
@@ -370,7 +372,7 @@ fn read_floats<E: Float>(reader: &mut Reader<'_>, sum: &mut FloatSum<E>) -> Resu
             (0..block.count.min(E::COMPONENTS)).map(|plane| block.plane(plane)).collect();
         let finite = planes.iter().flatten().all(|value| value.is_finite());
         if block.count <= E::COMPONENTS && block.exceptions == 0 && finite {
-            if !planes_agree(&planes) {
+            if !signs_agree(&planes) {
                 return Err(reader.fault(Fault::NotCanonical));
             }
             target.set_components(&planes);
@@ -383,13 +385,11 @@ fn read_floats<E: Float>(reader: &mut Reader<'_>, sum: &mut FloatSum<E>) -> Resu
     Ok(())
 }
 
-/// Whether each first plane is the rounded sum of itself and the second. (What more planes say is
-/// compared with what would be written.)
-fn planes_agree(planes: &[Vec<f64>]) -> bool {
-    let [first, rest @ ..] = planes else { return true };
+/// Whether only the first plane has zeros with a sign. (What else the planes say is compared with what
+/// would be written.)
+fn signs_agree(planes: &[Vec<f64>]) -> bool {
     let unsigned = |value: &f64| value.to_bits() != 1 << 63;
-    let sums = first.iter().zip(rest.first().into_iter().flatten());
-    rest.iter().flatten().all(unsigned) && sums.into_iter().all(|(a, b)| a + b == *a)
+    planes.iter().skip(1).flatten().all(unsigned)
 }
 
 fn read_integers<I: Integer>(
