@@ -58,9 +58,9 @@ impl Status {
         matches!(self, Self::Counted | Self::Ended(_))
     }
 
-    /// Whether the client side holds a reply.
+    /// Whether the client side holds a reply that nobody fetches yet.
     pub(super) fn is_held(&self) -> bool {
-        matches!(self, Self::Announced { .. } | Self::Fetching)
+        matches!(self, Self::Announced { .. })
     }
 }
 
@@ -210,8 +210,7 @@ impl Active {
         (!self.decided).then_some(TaskId { operation, stop: self.stop(at), rank })
     }
 
-    /// Dispatches what comes first, or next.
-    pub(super) fn dispatch_next(&mut self, effects: &mut Vec<Effect>) {
+    fn dispatch_next(&mut self, effects: &mut Vec<Effect>) {
         let next = self.order.len();
         let batch = match self.course {
             Course::Broadcast => 0..self.seats.len(),
@@ -257,11 +256,10 @@ impl Active {
     }
 
     /// What follows when a seat has ended: a relay keeps the stop, a send asks the next.
-    pub(super) fn after_end(&mut self, stop: u32, effects: &mut Vec<Effect>) {
+    pub(super) fn after_end(&mut self, now: Timestamp, stop: u32, effects: &mut Vec<Effect>) {
         match self.course {
             Course::Broadcast => {}
-            Course::Send if self.counted > 0 => {}
-            Course::Send => self.dispatch_next(effects),
+            Course::Send => self.go_on(now, effects),
             Course::Relay { .. } => {
                 self.keeping = true;
                 effects.push(Effect::KeepStop { operation: self.operation, stop });
@@ -269,15 +267,22 @@ impl Active {
         }
     }
 
-    pub(super) fn stop_kept(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn stop_kept(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.keeping = false;
-        if !self.decided && self.failed_stop().is_none() {
+        if !self.decided {
+            self.go_on(now, effects);
+        }
+    }
+
+    /// Dispatches what comes first, or next, unless there is nothing left to ask for.
+    pub(super) fn go_on(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.verdict(now).is_none() {
             self.dispatch_next(effects);
         }
     }
 
     pub(super) fn next_tick(&self) -> Option<Timestamp> {
-        if self.decided {
+        if self.decided || self.keeping {
             return None;
         }
         [self.deadline(), self.patience()].into_iter().flatten().min()

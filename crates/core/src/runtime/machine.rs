@@ -152,24 +152,16 @@ impl Machine {
                 self.announced(task, attempt, bytes, effects)
             }
             Input::Failed { task, attempt, cause } => {
-                self.failed(now, task, Some(attempt), cause, effects);
+                self.failed(now, task, attempt, cause, effects);
             }
             Input::Gone(rank, why) => self.gone(now, rank, &Cause::Gone(why), effects),
             Input::Checked(task) => self.checked(now, task, effects),
             Input::Refused(task, cause) => {
                 self.window.give_back(task);
+                effects.push(Effect::Drop(task));
                 self.ended(now, task, cause, effects);
             }
-            Input::Lost(task) => {
-                self.window.give_back(task);
-                self.failed(
-                    now,
-                    task,
-                    None,
-                    Cause::Environment("its reply was lost".into()),
-                    effects,
-                );
-            }
+            Input::Lost(task) => self.lost(now, task, effects),
             Input::GivenBack(task) => self.window.give_back(task),
             Input::StopKept(operation) => self.stop_kept(now, operation, effects),
             Input::Hopeless(operation, fault) => {
@@ -209,7 +201,8 @@ impl Machine {
     fn start(&mut self, now: Timestamp, start: Start, effects: &mut Vec<Effect>) {
         let operation = start.operation;
         let mut active = Active::new(now, start);
-        active.dispatch_next(effects);
+        // A relay that goes on may have failed already.
+        active.go_on(now, effects);
         self.operations.insert(operation, active);
         self.decide(now, operation, effects);
     }
@@ -220,7 +213,7 @@ impl Machine {
             return effects.push(Effect::Drop(task));
         };
         match seat.status {
-            Status::Running | Status::Pending => {
+            Status::Running => {
                 seat.attempts = seat.attempts.max(attempt);
                 seat.status = Status::Announced { bytes };
                 self.waiting.push_back(task);
@@ -228,7 +221,8 @@ impl Machine {
             Status::Announced { .. } | Status::Fetching | Status::Counted => {
                 self.counters.duplicates += 1;
             }
-            Status::Ended(_) => {
+            // Nobody asked for it yet, or nobody waits any more.
+            Status::Pending | Status::Ended(_) => {
                 self.counters.late += 1;
                 effects.push(Effect::Drop(task));
             }
@@ -240,25 +234,42 @@ impl Machine {
         &mut self,
         now: Timestamp,
         task: TaskId,
-        attempt: Option<u32>,
+        attempt: u32,
         cause: Cause,
         effects: &mut Vec<Effect>,
     ) {
-        let max_attempts = self.limits.max_attempts;
         let Some(seat) = self.open_seat(task) else { return };
-        let lost = attempt.is_none() && seat.status == Status::Fetching;
-        let fails = attempt
-            .is_some_and(|attempt| seat.status == Status::Running && attempt > seat.attempts);
-        if !lost && !fails {
+        if seat.status != Status::Running || attempt <= seat.attempts {
             return;
         }
-        seat.attempts = attempt.unwrap_or(seat.attempts);
-        if matches!(cause, Cause::Environment(_)) && seat.attempts < max_attempts {
-            seat.status = Status::Running;
-            let (operation, stop) = (task.operation, task.stop);
-            return effects.push(Effect::Dispatch { operation, stop, ranks: vec![task.rank] });
+        seat.attempts = attempt;
+        match cause {
+            Cause::Environment(_) => self.try_again(now, task, cause, effects),
+            cause => self.ended(now, task, cause, effects),
         }
-        self.ended(now, task, cause, effects);
+    }
+
+    fn lost(&mut self, now: Timestamp, task: TaskId, effects: &mut Vec<Effect>) {
+        self.window.give_back(task);
+        // Else a reply that is held but cannot be fetched whole would be announced again and again.
+        effects.push(Effect::Drop(task));
+        if self.is_fetching(task) {
+            let cause = Cause::Environment("its reply was lost".into());
+            self.try_again(now, task, cause, effects);
+        }
+    }
+
+    /// Asks for another attempt, if there may be one.
+    fn try_again(&mut self, now: Timestamp, task: TaskId, cause: Cause, effects: &mut Vec<Effect>) {
+        let max_attempts = self.limits.max_attempts;
+        match self.open_seat(task) {
+            Some(seat) if seat.attempts < max_attempts => {
+                seat.status = Status::Running;
+                let (operation, stop) = (task.operation, task.stop);
+                effects.push(Effect::Dispatch { operation, stop, ranks: vec![task.rank] });
+            }
+            _ => self.ended(now, task, cause, effects),
+        }
     }
 
     fn gone(&mut self, now: Timestamp, rank: Rank, cause: &Cause, effects: &mut Vec<Effect>) {
@@ -268,21 +279,23 @@ impl Machine {
             .filter_map(|(operation, active)| active.task_of(*operation, rank))
             .collect();
         for task in tasks {
-            self.window.give_back(task);
+            // A fetch that is on its way keeps its permit until it comes back.
+            if self.open_seat(task).is_some_and(|seat| seat.status.is_held()) {
+                effects.push(Effect::Drop(task));
+            }
             self.ended(now, task, cause.clone(), effects);
         }
     }
 
     fn checked(&mut self, now: Timestamp, task: TaskId, effects: &mut Vec<Effect>) {
-        let fetching = self.open_seat(task).is_some_and(|seat| seat.status == Status::Fetching);
-        if !fetching {
+        if !self.is_fetching(task) {
             self.window.give_back(task);
             return effects.push(Effect::Drop(task));
         }
         if let Some(active) = self.operations.get_mut(&task.operation) {
             active.end(now, task, Status::Counted);
             effects.push(Effect::Count(task));
-            active.after_end(task.stop, effects);
+            active.after_end(now, task.stop, effects);
         }
         self.decide(now, task.operation, effects);
     }
@@ -293,18 +306,14 @@ impl Machine {
         if active.is_decided() || !open {
             return;
         }
-        let held = active.seat(task).is_some_and(|seat| seat.status.is_held());
         active.end(now, task, Status::Ended(cause));
-        if held {
-            effects.push(Effect::Drop(task));
-        }
-        active.after_end(task.stop, effects);
+        active.after_end(now, task.stop, effects);
         self.decide(now, task.operation, effects);
     }
 
     fn stop_kept(&mut self, now: Timestamp, operation: OperationId, effects: &mut Vec<Effect>) {
         if let Some(active) = self.operations.get_mut(&operation) {
-            active.stop_kept(effects);
+            active.stop_kept(now, effects);
         }
         self.decide(now, operation, effects);
     }
@@ -361,6 +370,10 @@ impl Machine {
             }
             self.waiting.pop_front();
         }
+    }
+
+    fn is_fetching(&mut self, task: TaskId) -> bool {
+        self.open_seat(task).is_some_and(|seat| seat.status == Status::Fetching)
     }
 
     /// The seat of a task whose operation is not decided.
