@@ -1,0 +1,7 @@
+//! The local transport against the obligations of `Transport`, and what it promises beyond them.
+#![allow(clippy::unwrap_used, reason = "a panic with its line is what a test wants")]
+
+mod conformance;
+mod stage;
+mod suite;
+mod threads;

@@ -1,0 +1,45 @@
+//! Dropping the transport ends its threads and its events.
+
+use std::sync::Arc;
+
+use flare_core::names::{Rank, Roster};
+use flare_core::tensor::Tensors;
+use flare_core::transport::{Assignment, Transport};
+use flare_transport_local::LocalTransport;
+use futures::StreamExt;
+use futures::executor::block_on;
+
+use crate::conformance::options;
+use crate::stage::{Setup, Stage, task};
+
+/// Threads of this process that are workers of a pool with that mark in the name of its first task.
+fn workers() -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).ok());
+    names.filter(|name| name.starts_with("flare-worker-5")).count()
+}
+
+#[test]
+fn dropping_it_ends_threads_and_events_though_tasks_run_and_wait() {
+    let stage = Arc::new(Stage::default());
+    let setup = Setup {
+        roster: Roster::counted(100).unwrap(),
+        unit: stage.unit(),
+        states: Arc::new(flare_core::memory::MemoryStates::default()),
+        reply_out: Arc::new([]),
+    };
+    // No other test has a worker of the number 51.
+    let transport = LocalTransport::new(options(setup, 52)).unwrap();
+    let mut events = transport.events();
+    assert!(block_on(transport.events().next()).is_none(), "the first caller gets the events");
+    let to: Vec<Assignment> =
+        (0..100).map(|rank| Assignment { rank: Rank(rank), state: None }).collect();
+    transport.dispatch(&task(1, "gate", Tensors::empty()), &to);
+    stage.wait_started(1, 52);
+    assert!(workers() >= 3, "{}", workers());
+    drop(transport);
+    assert_eq!(workers(), 0);
+    assert!(block_on(events.next()).is_none(), "nothing of it is told, and the events end");
+    assert_eq!(stage.started(1).len(), 52, "what had not begun never began");
+}
