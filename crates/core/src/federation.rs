@@ -45,6 +45,14 @@ pub enum Error {
         /// What it said.
         fault: String,
     },
+    /// A closure of the controller failed on the replies.
+    #[error("making something of the replies of operation {key}: {fault}")]
+    Closure {
+        /// The operation.
+        key: Key,
+        /// What it said.
+        fault: executor::Error,
+    },
     /// Tensors at the run's home do not decode.
     #[error("tensors of operation {key}: {source}")]
     Tensors {
@@ -146,6 +154,44 @@ impl Federation {
             return Err(operations::Error::Spec { key: shown_key(&spec), fault }.into());
         }
         self.broadcast_and_wait(spec).await
+    }
+
+    /// Asks all targets at once, and lets a closure of the controller make something of the replies, which
+    /// it gets by rank. What it made is kept: a run that goes on is given it, and the closure is not called
+    /// again.
+    ///
+    /// # Errors
+    /// As for [`Federation::broadcast_and_wait`]; when the closure fails.
+    pub async fn broadcast_and_conclude<T: Serialize + DeserializeOwned>(
+        &self,
+        spec: OperationSpec,
+        conclude: impl FnOnce(&[Reply]) -> Result<T, executor::Error>,
+    ) -> Result<T, Error> {
+        let handle = self.broadcast(OperationSpec { gather: Gather::Replies, ..spec }).await?;
+        let operation = handle.operation;
+        let ended = handle.ended().await?;
+        let made = self.conclude(operation, &ended, conclude).await;
+        self.finish(operation, ended, made).await
+    }
+
+    async fn conclude<T: Serialize + DeserializeOwned>(
+        &self,
+        operation: OperationId,
+        ended: &Ended,
+        conclude: impl FnOnce(&[Reply]) -> Result<T, executor::Error>,
+    ) -> Result<T, Error> {
+        let key = &ended.key;
+        let fault = |source| Error::Value { what: format!("what operation {key} gave"), source };
+        if let Some(kept) = self.operations.concluded(operation).await? {
+            return Value::decode(&kept).and_then(|value| value.parse()).map_err(fault);
+        }
+        let outcome = self.outcome(Arc::clone(&ended.record), ended.replayed).await?;
+        let replies = self.replies(&outcome).await?;
+        let made =
+            conclude(&replies).map_err(|fault| Error::Closure { key: key.clone(), fault })?;
+        let value = value::to_value(&made).map_err(fault)?;
+        self.operations.conclude(operation, value.encode().into()).await?;
+        Ok(made)
     }
 
     /// Asks one target, or the first of the listed that takes the task.
@@ -340,6 +386,23 @@ impl Federation {
     }
 }
 
+impl Federation {
+    /// Releases an operation, and hands back what was made of it.
+    async fn finish<T>(
+        &self,
+        operation: OperationId,
+        ended: Ended,
+        made: Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.operations.release(operation).await?;
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&operation);
+        match ended.handler {
+            Some((kind, fault)) => Err(Error::Handler { kind, key: ended.key, fault }),
+            None => made,
+        }
+    }
+}
+
 fn shown_key(spec: &OperationSpec) -> Key {
     spec.label.clone().map_or(Key::Ordinal(0), Key::Label)
 }
@@ -363,26 +426,35 @@ impl Handle<'_> {
     /// # Errors
     /// When the operation fails, a handler fails, or the runtime does.
     pub async fn wait(self) -> Result<Outcome, Error> {
-        let federation = self.federation;
-        let mut events = federation.operations.events(self.operation);
-        let mut failed = None;
+        let (federation, operation) = (self.federation, self.operation);
+        let ended = self.ended().await?;
+        let outcome = federation.outcome(Arc::clone(&ended.record), ended.replayed).await;
+        federation.finish(operation, ended, outcome).await
+    }
+
+    async fn ended(self) -> Result<Ended, Error> {
+        let mut events = self.federation.operations.events(self.operation);
+        let mut handler = None;
         let mut ended = None;
         while let Some(event) = events.next().await {
             let event = event?;
-            let fault = federation.handle(&event).err();
-            failed = failed.or(fault.map(|fault| (event.kind(), fault)));
+            let fault = self.federation.handle(&event).err();
+            handler = handler.or(fault.map(|fault| (event.kind(), fault)));
             if let What::OperationEnded { record } = event.what {
                 ended = Some((record, event.replayed));
             }
         }
         let stopped = || operations::Error::Stopped(": the operation's events ended early".into());
         let (record, replayed) = ended.ok_or_else(stopped)?;
-        let outcome = federation.outcome(record, replayed).await;
-        federation.operations.release(self.operation).await?;
-        federation.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.operation);
-        match failed {
-            Some((kind, fault)) => Err(Error::Handler { kind, key: self.key, fault }),
-            None => outcome,
-        }
+        Ok(Ended { key: self.key, record, replayed, handler })
     }
+}
+
+/// An operation that ended and was not released yet.
+struct Ended {
+    key: Key,
+    record: Arc<Record>,
+    replayed: bool,
+    /// The first handler that failed.
+    handler: Option<(Kind, String)>,
 }

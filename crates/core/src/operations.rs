@@ -166,6 +166,13 @@ pub trait Operations: Send + Sync {
     /// When the operation is unknown, or it cannot be kept.
     async fn conclude(&self, operation: OperationId, value: Bytes) -> Result<(), Error>;
 
+    /// What a closure of the controller made of an operation's replies, if it did in this process or an
+    /// earlier one.
+    ///
+    /// # Errors
+    /// When it is no longer kept.
+    async fn concluded(&self, operation: OperationId) -> Result<Option<Bytes>, Error>;
+
     /// Keeps the controller's state; `pins` are the blobs that it names.
     ///
     /// # Errors

@@ -128,7 +128,12 @@ impl Engine {
             return Err(Error::Unknown { operation });
         }
         let value = self.put(value)?;
-        self.ledger.append(&[Entry::Concluded { operation, value }], true)
+        self.ledger.conclude(operation, value)
+    }
+
+    pub(super) fn concluded(&self, operation: OperationId) -> Result<Option<Bytes>, Error> {
+        let value = self.ledger.concluded(operation);
+        Ok(value.map(|value| self.blobs().get(value)).transpose()?)
     }
 
     pub(super) fn checkpoint(&mut self, state: &Value, pins: Vec<Hash>) -> Result<(), Error> {

@@ -25,6 +25,8 @@ pub(super) struct Ledger {
     begun: BTreeMap<Key, Begun>,
     /// Keys used by this process, hashed: ten thousand rounds must not grow.
     used: HashSet<u64>,
+    /// What closures made of the replies of operations since the last checkpoint.
+    concluded: BTreeMap<OperationId, Hash>,
     values: BTreeMap<String, Value>,
     /// The head of each client's state.
     heads: BTreeMap<Rank, OperationId>,
@@ -72,6 +74,7 @@ impl Ledger {
             ended: past.answerable(),
             begun: past.begun,
             used: HashSet::new(),
+            concluded: past.concluded,
             values: past.values,
             heads: past.heads,
             next_operation: past.next_operation,
@@ -159,6 +162,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Says what a closure made of an operation's replies.
+    pub(super) fn conclude(&mut self, operation: OperationId, value: Hash) -> Result<(), Error> {
+        self.append(&[Entry::Concluded { operation, value }], true)?;
+        self.concluded.insert(operation, value);
+        Ok(())
+    }
+
+    pub(super) fn concluded(&self, operation: OperationId) -> Option<Hash> {
+        self.concluded.get(&operation).copied()
+    }
+
     /// Keeps the controller's state, and drops what is older than the checkpoints that are kept.
     pub(super) fn checkpoint(
         &mut self,
@@ -170,6 +184,7 @@ impl Ledger {
         let ordinals = self.next_ordinal;
         let entry = Entry::Checkpoint { state: state.encode(), pins: pins.clone(), ordinals };
         self.append(&[entry], true)?;
+        self.concluded.clear();
         while self.generations.len() > self.home.keep_checkpoints {
             self.generations.pop_front();
         }
@@ -216,6 +231,7 @@ struct Past {
     ended: Vec<(Arc<Record>, bool)>,
     released: BTreeSet<OperationId>,
     begun: BTreeMap<Key, Begun>,
+    concluded: BTreeMap<OperationId, Hash>,
     values: BTreeMap<String, Value>,
     heads: BTreeMap<Rank, OperationId>,
     checkpoint: Option<Value>,
@@ -245,8 +261,9 @@ impl Past {
                 self.blobs.extend(blobs_of(&record));
                 self.ended.push((record, false));
             }
-            Entry::Concluded { value, .. } => {
+            Entry::Concluded { operation, value } => {
                 self.blobs.insert(value);
+                self.concluded.insert(operation, value);
             }
             Entry::Released { operation } => {
                 self.released.insert(operation);

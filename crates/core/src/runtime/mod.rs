@@ -269,6 +269,10 @@ impl<T: Transport> Operations for Runtime<T> {
         self.shared.lock().conclude(operation, &value)
     }
 
+    async fn concluded(&self, operation: OperationId) -> Result<Option<Bytes>, Error> {
+        self.shared.lock().concluded(operation)
+    }
+
     async fn checkpoint(&self, state: Value, pins: Vec<Hash>) -> Result<(), Error> {
         self.shared.lock().checkpoint(&state, pins)
     }

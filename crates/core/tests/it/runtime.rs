@@ -274,3 +274,22 @@ fn a_run_that_is_opened_again_is_answered_from_its_journal() {
     assert!(differs.contains("operation 0 differs: task payload"), "{differs}");
     assert!(world.journal.entries().unwrap().len() > 6);
 }
+
+#[test]
+fn what_a_closure_made_is_kept_and_it_is_not_called_again() {
+    let world = World::new(3);
+    let largest = |calls: &Arc<Mutex<u32>>| {
+        let transport = Direct::new(|_, rank| Ok(rank.0 as f32 * 2.0));
+        let federation = world.open(&transport);
+        let calls = Arc::clone(calls);
+        let made = block_on(federation.broadcast_and_conclude(train(0.0), |replies| {
+            *calls.lock().unwrap() += 1;
+            assert!(replies.is_sorted_by_key(|reply| reply.rank));
+            Ok(replies.iter().map(|reply| value(&reply.tensors)).fold(0.0, f32::max))
+        }));
+        made.unwrap()
+    };
+    let calls = Arc::default();
+    assert_eq!((largest(&calls), largest(&calls)), (4.0, 4.0));
+    assert_eq!(*calls.lock().unwrap(), 1);
+}
