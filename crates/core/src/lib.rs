@@ -15,6 +15,7 @@ pub mod executor;
 pub mod federation;
 pub mod filter;
 pub mod hash;
+pub mod job;
 pub mod journal;
 pub mod memory;
 pub mod metric;
