@@ -89,6 +89,7 @@ struct Handlers {
 /// returns, and the operation is released, when they are done.
 pub struct Federation {
     operations: Arc<dyn Operations>,
+    model: Tensors,
     handlers: Mutex<Handlers>,
     open: Mutex<BTreeMap<OperationId, Key>>,
 }
@@ -104,7 +105,19 @@ pub struct Handle<'a> {
 impl Federation {
     /// A view onto whoever carries out the operations.
     pub fn new(operations: Arc<dyn Operations>) -> Self {
-        Self { operations, handlers: Mutex::default(), open: Mutex::default() }
+        let model = Tensors::empty();
+        Self { operations, model, handlers: Mutex::default(), open: Mutex::default() }
+    }
+
+    /// The same with the job's initial model.
+    #[must_use]
+    pub fn with_model(self, model: Tensors) -> Self {
+        Self { model, ..self }
+    }
+
+    /// The job's initial model (contract 30); no tensors where it has none.
+    pub fn model(&self) -> &Tensors {
+        &self.model
     }
 
     /// What the run is a function of.

@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod pattern;
 pub mod pool;
 pub mod random;
+pub mod rounds;
 pub mod runtime;
 pub mod shareable;
 pub mod shown;

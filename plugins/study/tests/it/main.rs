@@ -1,0 +1,7 @@
+//! Tests of the study components through their public interface.
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod learners;
+mod settings;
+mod work;
