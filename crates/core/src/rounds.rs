@@ -51,9 +51,9 @@ pub struct Standing {
 
 /// What one round does.
 ///
-/// M1. A round is a function of its number, the standing before it, and the federation's answers: all
-/// that is to outlive it is in the standing that it gives back, which a run that goes on begins with.
-/// M2. It labels its operations by the round, so that none of them shifts a stream of another.
+/// A round is a function of its number, the standing before it, and the federation's answers: all that
+/// is to outlive it is in the standing that it gives back, which a run that goes on begins with. Its
+/// operations are labelled by the round, so that none of them shifts a stream of another.
 #[async_trait]
 pub trait Method: Send + Sync {
     /// Carries out round `round`, from 1.
