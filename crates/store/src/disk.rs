@@ -62,13 +62,17 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
     File::open(folder).and_then(|file| file.sync_all()).doing("syncing the folder", folder)
 }
 
-/// Makes a folder, and syncs its name if it is new.
+/// Makes a folder and those above it, and syncs the names of those that are new.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
     if folder.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(folder).doing("making the folder", folder)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.map_or(Ok(()), make_folder)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        other => other.doing("making the folder", folder)?,
+    }
     sync_folder(parent.unwrap_or(Path::new(".")))
 }
 

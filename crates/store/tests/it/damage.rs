@@ -62,6 +62,34 @@ fn a_flipped_byte_before_the_last_commit_is_an_error_that_says_where() {
     }
 }
 
+/// A power cut may keep a later commit and lose an earlier one, as long as neither was synced: that is no
+/// damage. Once something was synced after both, it is.
+#[test]
+fn j4_unsynced_commits_may_be_lost_out_of_order_and_synced_ones_may_not() {
+    let folder = folder();
+    let path = folder.path().join("journal");
+    let length = || fs::metadata(&path).unwrap().len() as usize;
+    let journal = open(folder.path()).journal();
+    journal.append(&[value(30)], true).unwrap();
+    let lost = length();
+    journal.append(&[value(31)], false).unwrap();
+    journal.append(&[value(32)], false).unwrap();
+    let unsynced = fs::read(&path).unwrap();
+    journal.append(&[value(33)], true).unwrap();
+    journal.append(&[value(34)], false).unwrap();
+    drop(journal);
+    let synced = fs::read(&path).unwrap();
+    let without = |mut bytes: Vec<u8>| {
+        bytes[lost..lost + 40].fill(0);
+        fs::write(&path, bytes).unwrap();
+        entries(folder.path())
+    };
+    let error = without(synced).unwrap_err();
+    assert!(error.to_string().contains(&format!("byte {lost} ")), "{error}");
+    assert_eq!(without(unsynced).unwrap(), [value(30)]);
+    assert_eq!(length(), lost);
+}
+
 #[test]
 fn a_commit_that_was_taken_out_or_moved_is_damage() {
     let folder = folder();

@@ -46,3 +46,17 @@ fn a_folder_without_a_run_is_not_resumed() {
     drop(open(&none));
     assert!(Folder::reopen(&none, Durability::Process).is_ok());
 }
+
+#[test]
+fn folders_above_are_made_and_what_is_in_the_way_is_named() {
+    let folder = folder();
+    let deep = folder.path().join("a/b/c");
+    drop(open(&deep));
+    assert!(deep.join("journal").is_file());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    for path in [file.clone(), file.join("run")] {
+        let error = Folder::open(&path, Durability::Process).err().unwrap();
+        assert!(error.to_string().contains(&*file.to_string_lossy()), "{error}");
+    }
+}

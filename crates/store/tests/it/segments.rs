@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
+use flare_core::Hash;
 use flare_core::journal::Error;
 use flare_core::names::Rank;
 use flare_core::operation::OperationId;
@@ -158,4 +159,33 @@ fn versions_stay_readable_while_others_come_and_go() {
     states.release(SECOND, &[Rank(0)]).unwrap();
     assert!(matches!(states.get(Rank(0), FIRST), Err(Error::Missing { .. })));
     assert_eq!(held, large);
+}
+
+#[test]
+fn many_threads_put_and_read_at_once() {
+    let folder = folder();
+    let opened = open(folder.path());
+    let (states, blobs) = (opened.states(), opened.blobs());
+    std::thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let (states, blobs) = (&states, &blobs);
+            scope.spawn(move || {
+                for number in 0..100 {
+                    let rank = thread * 1_000 + number;
+                    states.put(Rank(rank), FIRST, state(rank)).unwrap();
+                    assert_eq!(states.get(Rank(rank), FIRST).unwrap(), state(rank));
+                    // The same blobs from all of them.
+                    let blob = Dice(u64::from(number)).bytes(500);
+                    blobs.put(Hash::of(&blob), &blob).unwrap();
+                    assert_eq!(blobs.get(Hash::of(&blob)).unwrap(), blob);
+                    states.settle(FIRST).unwrap();
+                }
+            });
+        }
+    });
+    drop((opened, states, blobs));
+    let states = open(folder.path()).states();
+    for rank in (0..4).flat_map(|thread| (0..100).map(move |number| thread * 1_000 + number)) {
+        assert_eq!(states.get(Rank(rank), FIRST).unwrap(), state(rank));
+    }
 }
