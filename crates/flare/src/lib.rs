@@ -1,6 +1,7 @@
 //! Flare from a Rust program: a federation in your own process, job files, and runs of them.
 //!
 //! - [`job`] reads job files: TOML, checked against the schemas of the components that are known.
+//! - [`report`] makes a page of a run that works offline.
 //!
 //! What core defines is re-exported here under core's own names, so that a program needs this crate only.
 //!
@@ -10,6 +11,7 @@
 
 pub mod job;
 mod registry;
+pub mod report;
 
 pub use flare_core::{
     Hash, aggregator, clock, component, controller, event, executor, federation, filter, hash,

@@ -1,0 +1,63 @@
+//! The tables of a report: closing figures, rounds, receipt.
+
+use super::markup::Page;
+use super::scale::Measure;
+use super::{MAX_METRICS, Round, metric_names};
+
+/// The closing table.
+pub(super) fn figures(page: &mut Page, figures: &[(String, String)]) {
+    if figures.is_empty() {
+        return;
+    }
+    page.raw("<table class=\"figures\">\n");
+    for (what, value) in figures {
+        page.raw("<tr><th scope=\"row\">").text(what).raw("</th><td>").text(value);
+        page.raw("</td></tr>\n");
+    }
+    page.raw("</table>\n");
+}
+
+/// One row a round, folded away.
+pub(super) fn rounds(page: &mut Page, rounds: &[&Round]) {
+    if rounds.is_empty() {
+        return;
+    }
+    let names = metric_names(rounds);
+    let names = &names[..names.len().min(4 * MAX_METRICS)];
+    page.raw("<details>\n<summary>Rounds</summary>\n<div class=\"wide\"><table>\n<thead><tr>");
+    page.raw("<th scope=\"col\">round</th>");
+    for name in names {
+        for whose in ["held-out", "clients"] {
+            page.raw("<th scope=\"col\">").text(name).raw("<br><small>").raw(whose);
+            page.raw("</small></th>");
+        }
+    }
+    page.raw("<th scope=\"col\">time</th><th scope=\"col\">replies</th></tr></thead>\n<tbody>\n");
+    for round in rounds {
+        row(page, round, names);
+    }
+    page.raw("</tbody>\n</table></div>\n</details>\n");
+}
+
+fn row(page: &mut Page, round: &Round, names: &[&str]) {
+    page.raw("<tr><th scope=\"row\">").text(&round.round.to_string()).raw("</th>");
+    for name in names {
+        let measure = if *name == "accuracy" { Measure::Share } else { Measure::Plain };
+        let mean = round.clients.get(*name).map(|spread| spread.mean);
+        for value in [round.held_out.get(*name).copied(), mean] {
+            let shown = value.map(|value| measure.shown(value)).unwrap_or_default();
+            page.raw("<td>").text(&shown).raw("</td>");
+        }
+    }
+    page.raw("<td>").text(&Measure::Seconds.shown(round.seconds)).raw("</td><td>");
+    page.text(&Measure::Bytes.shown(round.bytes as f64)).raw("</td></tr>\n");
+}
+
+/// The receipt, folded away.
+pub(super) fn receipt(page: &mut Page, receipt: &str) {
+    if receipt.is_empty() {
+        return;
+    }
+    page.raw("<details>\n<summary>Receipt</summary>\n<pre>").lines(receipt);
+    page.raw("</pre>\n</details>\n");
+}
