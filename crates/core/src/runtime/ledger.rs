@@ -23,7 +23,7 @@ pub(super) struct Ledger {
     ended: BTreeMap<Key, Arc<Record>>,
     /// Operations that an earlier process began and did not end.
     begun: BTreeMap<Key, Begun>,
-    /// Keys used by this process, hashed: ten thousand rounds must not grow.
+    /// Labels used by this process, hashed: ten thousand rounds must not grow.
     used: HashSet<u64>,
     /// What closures made of the replies of operations since the last checkpoint.
     concluded: BTreeMap<OperationId, Hash>,
@@ -92,15 +92,13 @@ impl Ledger {
 
     /// The key of an operation, which is used up by asking.
     pub(super) fn key(&mut self, label: Option<crate::names::Name>) -> Result<Key, Error> {
-        let key = label.map_or(Key::Ordinal(self.next_ordinal), Key::Label);
-        if matches!(key, Key::Ordinal(_)) {
+        let Some(label) = label else {
             self.next_ordinal += 1;
-        }
-        let short = Hash::of(key.to_string().as_bytes()).short();
-        if !self.used.insert(short) {
-            return Err(Error::Again { key });
-        }
-        Ok(key)
+            return Ok(Key::Ordinal(self.next_ordinal - 1));
+        };
+        let is_new = self.used.insert(Hash::of(label.as_str()).short());
+        let key = Key::Label(label);
+        if is_new { Ok(key) } else { Err(Error::Again { key }) }
     }
 
     /// How an operation ended in an earlier process; asked once.
