@@ -81,7 +81,7 @@ fn read(replies: &[Contribution], pool: &dyn Pool) -> u64 {
     pool.for_each(jobs, &|job| {
         for reply in replies {
             let words: &[u64] =
-                bytemuck::cast_slice(&reply.tensors.get("w").expect("w is there").bytes);
+                bytemuck::cast_slice(reply.tensors.get("w").expect("w is there").bytes);
             let share = words.len().div_ceil(jobs);
             let part = words.chunks(share).nth(job).unwrap_or_default();
             let sum = part.iter().fold(0_u64, |sum, word| sum.wrapping_add(*word));

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use flare_core::event::Kind;
+use flare_core::names::Name;
 use flare_core::operation::{Sample, Targets};
 use flare_core::tensor::Tensors;
 use futures::executor::block_on;
@@ -65,7 +66,9 @@ fn ten_thousand_rounds() -> Result<f64> {
     let mut model = model(1_000)?;
     let mut early = 0;
     for round in 0..10_000_u64 {
-        let outcome = block_on(federation.aggregate(mean_of(&model)))?;
+        let mut spec = mean_of(&model);
+        spec.label = Some(Name::new(&format!("train-{round}"))?);
+        let outcome = block_on(federation.aggregate(spec))?;
         model = outcome.aggregate.context("an aggregate was asked for")?;
         block_on(federation.save(&round, &[&model]))?;
         if round == 1_000 {

@@ -29,12 +29,6 @@ impl Hash {
         Self(blake3::derive_key(context, bytes.as_ref()))
     }
 
-    /// The first eight bytes, for tables where a collision costs little.
-    pub fn short(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
-    }
-
     /// A hash that was computed elsewhere.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

@@ -1,6 +1,6 @@
 //! What the journal knows of the run's past, and what is kept of it in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::hash::Hash;
@@ -12,6 +12,7 @@ use crate::outcome::{ClientEnd, End, Gathered, Record};
 use crate::value::Value;
 
 use super::Home;
+use super::used::UsedLabels;
 
 /// Whose replies counted in an earlier run, by operation.
 pub type Cohort = BTreeMap<Key, Vec<Rank>>;
@@ -23,8 +24,8 @@ pub(super) struct Ledger {
     ended: BTreeMap<Key, Arc<Record>>,
     /// Operations that an earlier process began and did not end.
     begun: BTreeMap<Key, Begun>,
-    /// Labels used by this process, hashed: ten thousand rounds must not grow.
-    used: HashSet<u64>,
+    /// Labels used by this process.
+    used: UsedLabels,
     /// What closures made of the replies of operations since the last checkpoint.
     concluded: BTreeMap<OperationId, Hash>,
     values: BTreeMap<String, Value>,
@@ -73,7 +74,7 @@ impl Ledger {
             home,
             ended: past.answerable(),
             begun: past.begun,
-            used: HashSet::new(),
+            used: UsedLabels::default(),
             concluded: past.concluded,
             values: past.values,
             heads: past.heads,
@@ -96,7 +97,7 @@ impl Ledger {
             self.next_ordinal += 1;
             return Ok(Key::Ordinal(self.next_ordinal - 1));
         };
-        let is_new = self.used.insert(Hash::of(label.as_str()).short());
+        let is_new = self.used.insert(&label);
         let key = Key::Label(label);
         if is_new { Ok(key) } else { Err(Error::Again { key }) }
     }

@@ -11,6 +11,7 @@ mod gathering;
 mod ledger;
 pub mod machine;
 mod targets;
+mod used;
 mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
