@@ -26,8 +26,8 @@ impl Timestamp {
 
 /// A source of time.
 ///
-/// C1. `now` never goes back.
-/// C2. The future of `sleep_until` is ready at `at` or soon after, and never before.
+/// K1. `now` never goes back.
+/// K2. The future of `sleep_until` is ready at `at` or soon after, and never before.
 pub trait Clock: Send + Sync {
     /// The present.
     fn now(&self) -> Timestamp;

@@ -1,8 +1,8 @@
 //! The numbered obligations of the contracts against the tests that cite them.
 //!
 //! An obligation is a line of documentation in `crates/core/src` that starts with its letter and
-//! number (`/// T3. A cancelled task is not announced.`); a test of it is a function in `crates/testkit`
-//! named after it (`t3_a_cancelled_task_is_not_announced`).
+//! number (`/// T3. A cancelled task is not announced.`); a test of it is a function named after it
+//! (`t3_a_cancelled_task_is_not_announced`), in `crates/testkit` or among a crate's own tests.
 
 use std::collections::BTreeMap;
 
@@ -21,18 +21,29 @@ pub(super) fn each_has_a_test(workspace: &Workspace) -> Vec<Finding> {
     if !workspace.packages.iter().any(|package| package.folder == "crates/testkit") {
         return Vec::new();
     }
-    let obligations = collect(workspace, CONTRACTS, |file| {
-        file.text.lines().zip(1..).filter_map(|(line, at)| Some((obligation(line)?, at))).collect()
-    });
-    let tests = collect(workspace, SUITES, |file| {
+    let obligations = collect(
+        workspace,
+        |path| path.starts_with(CONTRACTS),
+        |file| {
+            file.text
+                .lines()
+                .zip(1..)
+                .filter_map(|(line, at)| Some((obligation(line)?, at)))
+                .collect()
+        },
+    );
+    let cited_in = |file: &File| {
         let code = code::only(&file.text);
         code.lines().zip(1..).filter_map(|(line, at)| Some((cited(line)?, at))).collect()
-    });
+    };
+    let suites = collect(workspace, |path| path.starts_with(SUITES), cited_in);
+    let tests = collect(workspace, |path| !path.starts_with("xtask/"), cited_in);
     let mut findings = Vec::new();
     for (&(letter, number), places) in &obligations {
-        if !tests.contains_key(&(letter, number)) {
+        let key = (letter, number);
+        if !suites.contains_key(&key) && !tests.contains_key(&key) {
             let small = letter.to_ascii_lowercase();
-            let text = format!("no test in {SUITES} is named `{small}{number}_…`");
+            let text = format!("no test is named `{small}{number}_…`");
             findings.push(Finding::fault(&places[0], text));
         }
         if let [first, second, ..] = places.as_slice() {
@@ -40,7 +51,7 @@ pub(super) fn each_has_a_test(workspace: &Workspace) -> Vec<Finding> {
             findings.push(Finding::fault(second, text));
         }
     }
-    for (key @ (letter, number), places) in &tests {
+    for (key @ (letter, number), places) in &suites {
         if !obligations.contains_key(key) {
             let text = format!("no obligation {letter}{number} stands in {CONTRACTS}");
             findings.push(Finding::fault(&places[0], text));
@@ -51,11 +62,11 @@ pub(super) fn each_has_a_test(workspace: &Workspace) -> Vec<Finding> {
 
 fn collect(
     workspace: &Workspace,
-    under: &str,
+    wanted: impl Fn(&str) -> bool,
     read: impl Fn(&File) -> Vec<((char, u32), usize)>,
 ) -> Places {
     let mut places = Places::new();
-    for file in workspace.rust().filter(|file| file.path.starts_with(under)) {
+    for file in workspace.rust().filter(|file| wanted(&file.path)) {
         for (key, line) in read(file) {
             places.entry(key).or_default().push(format!("{}:{line}", file.path));
         }
@@ -84,7 +95,8 @@ fn cited(line: &str) -> Option<(char, u32)> {
 fn key(text: &str) -> Option<(char, u32)> {
     let letter = text.chars().next().filter(char::is_ascii_alphabetic)?;
     let digits = &text[1..];
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // A number of a case has leading zeros, as in `c004`.
+    let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
     Some((letter, digits.parse().ok().filter(|_| plain)?))
 }
 
@@ -120,7 +132,7 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "crates/core/src/transport.rs:3: no test in crates/testkit/ is named `t2_…`",
+                "crates/core/src/transport.rs:3: no test is named `t2_…`",
                 "crates/testkit/src/transport.rs:4: no obligation J1 stands in crates/core/src/",
             ]
         );

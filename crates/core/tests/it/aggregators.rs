@@ -1,5 +1,9 @@
 //! The built-in aggregators: what they make of replies, whatever the order and the grouping.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
 use flare_core::Value;
 use flare_core::aggregator::{Aggregator, Contribution};
 use flare_core::component::{ComponentSpec, Registry};
@@ -67,7 +71,7 @@ fn c004_bf16_is_rounded_once_from_the_real_mean() {
 }
 
 #[test]
-fn c011_no_order_and_no_grouping_changes_a_bit() {
+fn a1_no_order_and_no_grouping_changes_a_bit_c011() {
     let replies: Vec<_> =
         [1e16, 1.0, -1e16, 3e-300].map(|value| reply(1, f64s(&[value, -value]))).into();
     let wanted = mean(&replies).unwrap();
@@ -85,7 +89,6 @@ fn c011_no_order_and_no_grouping_changes_a_bit() {
             .collect();
     }
     assert_eq!(orders.len(), 24);
-    let mut partials = std::collections::BTreeSet::new();
     for order in orders {
         for cut in 0..order.len() {
             let (left, right) = order.split_at(cut);
@@ -95,18 +98,60 @@ fn c011_no_order_and_no_grouping_changes_a_bit() {
             whole.fold(&of(left), &Serial).unwrap();
             half.fold(&of(right), &Serial).unwrap();
             whole.merge(&half.partial(), &Serial).unwrap();
-            partials.insert(whole.partial());
             assert_eq!(whole.finish(&[], &Serial).unwrap(), wanted, "{order:?} cut at {cut}");
             let mut folded = plain("weighted-mean");
             folded.fold(&of(left), &Serial).unwrap();
             assert_eq!(folded.finish(&of(right), &Serial).unwrap(), wanted, "{order:?} at {cut}");
         }
     }
-    assert_eq!(partials.len(), 1, "the bytes of a partial sum are canonical");
 }
 
 #[test]
-fn replies_that_do_not_agree_name_the_tensor_and_both_sides() {
+fn a2_when_a_fold_returns_the_reply_is_the_callers_again() {
+    struct Owner(Vec<u64>, Arc<AtomicBool>);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            bytemuck::cast_slice(&self.0)
+        }
+    }
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            self.1.store(true, Ordering::SeqCst);
+        }
+    }
+    let encoded = f64s(&[1.0; 64]).encoded().clone();
+    let gone = Arc::new(AtomicBool::new(false));
+    let words = encoded.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
+    let owner = Owner(words.collect(), Arc::clone(&gone));
+    let tensors = Tensors::decode(Bytes::from_owner(owner)).unwrap();
+    let mut mean = plain("weighted-mean");
+    mean.fold(&[reply(1, tensors)], &Serial).unwrap();
+    assert!(gone.load(Ordering::SeqCst), "the aggregator keeps the reply's memory");
+    assert_eq!(mean.finish(&[], &Serial).unwrap(), f64s(&[1.0; 64]));
+}
+
+#[test]
+fn a3_a_partial_sum_has_one_encoding_however_it_came_about() {
+    let replies: Vec<_> =
+        [1e16, 1.0, -1e16, 3e-300, 1.0].map(|value| reply(1, f64s(&[value, -value]))).into();
+    let mut encodings = std::collections::BTreeSet::new();
+    for turn in 0..replies.len() {
+        for cut in 0..=replies.len() {
+            let mut order = replies.clone();
+            order.rotate_left(turn);
+            let (left, right) = order.split_at(cut);
+            let (mut whole, mut half) = (plain("weighted-mean"), plain("weighted-mean"));
+            whole.fold(left, &Serial).unwrap();
+            right.iter().for_each(|one| half.fold(std::slice::from_ref(one), &Serial).unwrap());
+            whole.merge(&half.partial(), &Serial).unwrap();
+            encodings.insert(whole.partial());
+        }
+    }
+    assert_eq!(encodings.len(), 1);
+}
+
+#[test]
+fn a4_replies_that_do_not_agree_name_the_tensor_and_both_sides() {
     let replies = [reply(1, f64s(&[1.0])), reply(1, one(TensorData::F32(&[1.0]), 1))];
     let fault = mean(&replies).unwrap_err();
     assert!(fault.contains("\"x\": F64 of shape [1] against F32 of shape [1]"), "{fault}");

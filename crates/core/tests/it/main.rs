@@ -3,6 +3,7 @@
 
 mod aggregators;
 mod cases;
+mod filters;
 mod finite;
 mod header;
 mod python;
