@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a panic with its line is what a test wants")]
 
 mod conformance;
+mod delays;
+mod faults;
 mod stage;
 mod suite;
 mod threads;
+mod window;
