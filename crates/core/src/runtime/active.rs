@@ -73,6 +73,9 @@ pub struct Seat {
     pub attempts: u32,
     /// From the operation's start to this seat's end.
     pub after: Duration,
+    /// The last attempt that is known to have failed. One whose reply was announced may fail later: the
+    /// reply is lost.
+    pub(super) failed: u32,
     pub(super) status: Status,
 }
 
@@ -154,8 +157,13 @@ pub(super) struct Active {
 
 impl Active {
     pub(super) fn new(now: Timestamp, start: Start) -> Self {
-        let seat =
-            |rank| Seat { rank, attempts: 0, after: Duration::ZERO, status: Status::Pending };
+        let seat = |rank| Seat {
+            rank,
+            attempts: 0,
+            after: Duration::ZERO,
+            failed: 0,
+            status: Status::Pending,
+        };
         let seats: Vec<Seat> = start.selected.iter().copied().map(seat).collect();
         let mut index: Vec<(Rank, u32)> =
             (0..).zip(&seats).map(|(at, seat)| (seat.rank, at)).collect();

@@ -78,7 +78,9 @@ impl Ledger {
             concluded: past.concluded,
             values: past.values,
             heads: past.heads,
-            next_operation: past.next_operation,
+            // A power cut may have taken the last numbers that were given out, and clients still hold what
+            // they did under them: each process numbers from a range of its own.
+            next_operation: past.next_operation.max((epoch - 1) << 32),
             next_ordinal: past.ordinals,
             generations: VecDeque::from([past.blobs]),
             broken: None,
@@ -110,6 +112,11 @@ impl Ledger {
     /// What an earlier process began of an operation; asked once.
     pub(super) fn begun(&mut self, key: &Key) -> Option<Begun> {
         self.begun.remove(key)
+    }
+
+    /// Whether an earlier process began this operation, and this one was not asked for it yet.
+    pub(super) fn is_awaited(&self, operation: OperationId) -> bool {
+        self.begun.values().any(|begun| begun.operation == operation)
     }
 
     pub(super) fn next_operation(&mut self) -> OperationId {

@@ -239,10 +239,11 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(seat) = self.open_seat(task) else { return };
-        if seat.status != Status::Running || attempt <= seat.attempts {
+        if seat.status != Status::Running || attempt <= seat.failed {
             return;
         }
-        seat.attempts = attempt;
+        seat.failed = attempt;
+        seat.attempts = seat.attempts.max(attempt);
         match cause {
             Cause::Environment(_) => self.try_again(now, task, cause, effects),
             cause => self.ended(now, task, cause, effects),

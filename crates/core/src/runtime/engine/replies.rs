@@ -39,6 +39,10 @@ impl Engine {
     }
 
     fn announced(&mut self, task: TaskId, announcement: Announcement) {
+        if self.ledger.is_awaited(task.operation) {
+            // It stays held, and is announced again when the controller asks for its operation again.
+            return;
+        }
         let (attempt, bytes) = (announcement.attempt, announcement.bytes);
         if let Some(gathering) = self.gatherings.get_mut(&task.operation)
             && gathering.verdict.is_none()

@@ -1,5 +1,6 @@
 //! How an operation begins: resolved, compared with the journal, and dispatched.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::{Event, Interest, Kind, What};
@@ -61,12 +62,18 @@ impl Engine {
         mut spec: OperationSpec,
         key: &Key,
     ) -> Result<(OperationSpec, Vec<Rank>), String> {
-        let Some(cohort) = &self.options.cohort else {
-            let selected = targets::resolve(&spec, key, self.run.seed, &self.run.roster)?;
-            return Ok((spec, selected));
-        };
-        let counted = cohort.get(key).cloned();
-        let selected = counted.ok_or("the cohort record that is replayed has no such operation")?;
+        let mut selected = targets::resolve(&spec, key, self.run.seed, &self.run.roster)?;
+        let Some(cohort) = &self.options.cohort else { return Ok((spec, selected)) };
+        let counted = cohort.get(key);
+        let counted = counted.ok_or("the cohort record that is replayed has no such operation")?;
+        // In the order of the course: a relay's depends on it.
+        let counted: BTreeSet<Rank> = counted.iter().copied().collect();
+        selected.retain(|rank| counted.contains(rank));
+        if selected.iter().collect::<BTreeSet<_>>().len() < counted.len() {
+            return Err(
+                "the cohort record that is replayed has clients that it does not ask".into()
+            );
+        }
         let on_failure = OnFailure::Fail;
         let accept_non_finite = spec.policy.accept_non_finite;
         spec.policy = ReplyPolicy { on_failure, accept_non_finite, ..Default::default() };

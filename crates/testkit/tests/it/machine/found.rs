@@ -2,7 +2,7 @@
 
 use flare_core::runtime::Limits;
 
-use super::reference::{Course, Why};
+use super::reference::{Course, Fact, Why};
 use super::schedule::{Op, Policy, play};
 
 fn limits(reply_window: u32, max_attempts: u32) -> Limits {
@@ -46,6 +46,17 @@ fn a_reply_that_cannot_be_fetched_is_let_go_before_it_is_asked_for_again() {
     let ops =
         [start(Course::Broadcast, &[0], Policy::default()), announce(0), Op::Lose { fetch: 0 }];
     play(limits(1, 3), &ops);
+}
+
+/// The reply was lost on the way and then at its client, too: its attempt failed after it was announced.
+#[test]
+fn an_attempt_may_fail_after_its_reply_was_announced() {
+    let lose = Op::Lose { fetch: 0 };
+    let lost = Op::Fail { operation: 0, seat: 0, why: Why::Surroundings, stale: true };
+    let ops = [start(Course::Broadcast, &[0], Policy::default()), announce(0), lose, lost];
+    let play = play(limits(1, 3), &ops);
+    let again = play.history.iter().filter(|(_, fact)| matches!(fact, Fact::Fetching(_)));
+    assert_eq!(again.count(), 2);
 }
 
 /// Nobody is asked only to be told in the same breath that nobody waits.

@@ -14,7 +14,7 @@ const SCHEDULES: u64 = 4_000;
 
 #[test]
 fn any_schedule_goes_as_the_reference_tells_it() {
-    (0..SCHEDULES).for_each(check);
+    (0..crate::schedules(SCHEDULES)).for_each(check);
 }
 
 /// Draws and plays the schedule of a seed; a failure is made smaller and printed.

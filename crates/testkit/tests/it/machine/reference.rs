@@ -102,6 +102,7 @@ pub(crate) struct Seat {
     pub(crate) client: u32,
     pub(crate) stand: Stand,
     pub(crate) attempts: u32,
+    failed: u32,
     pub(crate) after: u64,
 }
 
@@ -206,8 +207,13 @@ fn tell_of(history: &[(u64, Fact)], wanted: u64) -> Option<Story> {
 
 impl Story {
     fn tell(operation: u64, rules: &Rules, started: u64, history: &[(u64, Fact)]) -> Self {
-        let seat =
-            |client: &u32| Seat { client: *client, stand: Stand::Unasked, attempts: 0, after: 0 };
+        let seat = |client: &u32| Seat {
+            client: *client,
+            stand: Stand::Unasked,
+            attempts: 0,
+            failed: 0,
+            after: 0,
+        };
         let mut story = Self {
             operation,
             started,
@@ -311,11 +317,12 @@ impl Story {
     fn failed(&mut self, now: u64, task: Task, attempt: u32, why: Why) {
         let Some(at) = self.at(task).filter(|_| !self.is_closed()) else { return };
         let seat = &mut self.seats[at];
-        if seat.stand != Stand::Asked || attempt <= seat.attempts {
+        if seat.stand != Stand::Asked || attempt <= seat.failed {
             return;
         }
-        seat.attempts = attempt;
-        if why == Why::Surroundings && attempt < self.rules.max_attempts {
+        seat.failed = attempt;
+        seat.attempts = seat.attempts.max(attempt);
+        if why == Why::Surroundings && seat.attempts < self.rules.max_attempts {
             self.last.dispatched.push(task);
         } else {
             self.out(now, at, why);

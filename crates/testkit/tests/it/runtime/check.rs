@@ -1,0 +1,131 @@
+//! What must hold of anything that a runtime did, told from the log of what was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flare_core::journal::Entry;
+use flare_core::names::Rank;
+use flare_core::operation::{Key, OperationId};
+use flare_core::outcome::{ClientEnd, End, Record};
+use flare_testkit::sim::log::Seen;
+
+/// Checks a whole log, each thing against all that came before it.
+pub(crate) fn log(log: &[Seen]) {
+    for (at, seen) in log.iter().enumerate() {
+        let before = &log[..at];
+        match seen {
+            Seen::Dispatched(task, state) => {
+                let started = entries(before).any(|entry| {
+                    matches!(entry, Entry::Started { operation, .. } if *operation == task.operation)
+                });
+                assert!(started, "{task:?} is dispatched before its operation is in the journal");
+                if let Some(version) = state {
+                    assert_eq!(head(before, task.rank), Some(*version), "the state of {task:?}");
+                }
+            }
+            Seen::Released(operation, counted) => {
+                let record = record(before, *operation);
+                let record =
+                    record.unwrap_or_else(|| panic!("{operation} is released before its commit"));
+                let counts = if record.result.is_ok() { ranks(record) } else { Vec::new() };
+                assert_eq!(*counted, counts, "who counts in {operation}");
+            }
+            Seen::Journaled(entry) => {
+                if let Entry::Ended(record) = &**entry {
+                    ended(before, record);
+                }
+            }
+            Seen::Noted(note) if note.starts_with("outcome") => {
+                let key = note.trim_start_matches("outcome ");
+                let committed = records(before).any(|record| record.key.to_string() == key);
+                assert!(committed, "the outcome of {key} was told before its commit");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An operation ends once, each of its clients once, and what its counted clients left is durable.
+fn ended(before: &[Seen], record: &Record) {
+    assert!(self::record(before, record.operation).is_none(), "{} ends twice", record.operation);
+    let selected = entries(before).find_map(|entry| match entry {
+        Entry::Started { operation, selected, .. } if *operation == record.operation => {
+            Some(selected)
+        }
+        _ => None,
+    });
+    let mut selected = selected.expect("what ends has started").clone();
+    let mut ends: Vec<Rank> = record.ends.iter().map(|end| end.rank).collect();
+    selected.sort_unstable();
+    ends.sort_unstable();
+    assert_eq!(ends, selected, "each client ends once in {}", record.key);
+    let writes = record.counted().iter().any(|(_, reply)| reply.wrote_state);
+    let settled = before.contains(&Seen::Settled(record.operation));
+    assert!(!writes || settled, "{} is committed before the states that it names", record.key);
+}
+
+/// What is in the journal.
+fn entries(log: &[Seen]) -> impl Iterator<Item = &Entry> {
+    let mut entries = Vec::new();
+    for seen in log {
+        match seen {
+            Seen::Journaled(entry) => entries.push(&**entry),
+            Seen::PowerCut(lost) => entries.truncate(entries.len() - lost),
+            _ => {}
+        }
+    }
+    entries.into_iter()
+}
+
+fn records(log: &[Seen]) -> impl Iterator<Item = &Record> {
+    entries(log).filter_map(|entry| match entry {
+        Entry::Ended(record) => Some(&**record),
+        _ => None,
+    })
+}
+
+fn record(log: &[Seen], operation: OperationId) -> Option<&Record> {
+    records(log).find(|record| record.operation == operation)
+}
+
+fn ranks(record: &Record) -> Vec<Rank> {
+    let set: BTreeSet<Rank> = record.counted().into_iter().map(|(rank, _)| rank).collect();
+    set.into_iter().collect()
+}
+
+/// The head of a client's state: the version of the last operation that succeeded and counted it.
+fn head(log: &[Seen], rank: Rank) -> Option<OperationId> {
+    let wrote = |record: &&Record| {
+        let counted = record.counted();
+        let mine = counted.iter().find(|(counted, _)| *counted == rank);
+        record.result.is_ok() && mine.is_some_and(|(_, reply)| reply.wrote_state)
+    };
+    records(log).filter(wrote).last().map(|record| record.operation)
+}
+
+/// What of a run's records is a function of job, seed and cohorts: no times, no attempts, no order.
+pub(crate) fn essence(log: &[Seen]) -> BTreeMap<Key, String> {
+    let essence = |record: &Record| {
+        let mut ends = record.ends.clone();
+        ends.sort_by_key(|end| end.rank);
+        let ends: Vec<String> = ends.iter().map(shown).collect();
+        let numbers = (&record.metrics, record.total_weight.to_bits());
+        format!("{ends:#?} {numbers:?} {:?}", record.result)
+    };
+    records(log).map(|record| (record.key.clone(), essence(record))).collect()
+}
+
+fn shown(end: &ClientEnd) -> String {
+    match &end.end {
+        End::Counted(reply) => {
+            format!("{} {:?} {} {}", end.rank, reply.weight, reply.tensors, reply.wrote_state)
+        }
+        End::Failed(cause) => format!("{} {cause:?}", end.rank),
+    }
+}
+
+/// Who counted, by operation, if all of them succeeded: the cohort record.
+pub(crate) fn cohorts(log: &[Seen]) -> Option<flare_core::runtime::Cohort> {
+    let failed = records(log).any(|record| record.result.is_err());
+    let of = |record: &Record| (record.key.clone(), ranks(record));
+    (!failed).then(|| records(log).map(of).collect())
+}
