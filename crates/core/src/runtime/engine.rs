@@ -20,6 +20,7 @@ use crate::journal::{BlobStore, Entry, Run};
 use crate::names::Rank;
 use crate::operation::{Key, OperationId};
 use crate::operations::{Error, Opened};
+use crate::transport::TaskId;
 use crate::value::Value;
 
 use super::check::Fetch;
@@ -85,6 +86,11 @@ impl Engine {
         self.machine.counters()
     }
 
+    /// Whether a reply is still to be fetched.
+    pub(super) fn wants(&self, task: TaskId) -> bool {
+        self.stopped.is_none() && self.machine.is_fetching(task)
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.is_some()
     }
@@ -98,7 +104,11 @@ impl Engine {
         open.map(|open| (open.key.clone(), open.counted.len(), open.selected.len())).collect()
     }
 
+    /// A runtime that has stopped decides nothing more: another may have taken over.
     fn step(&mut self, input: Input) {
+        if self.stopped.is_some() {
+            return;
+        }
         self.machine.step(self.now, input, &mut self.effects);
     }
 
@@ -182,6 +192,7 @@ impl Engine {
             return;
         }
         self.stopped = Some(error.clone());
+        self.ledger.close(error);
         for (operation, gathering) in &mut self.gatherings {
             if !gathering.over {
                 let ranks = gathering.selected.to_vec();

@@ -1,7 +1,7 @@
 //! What the runtime holds of one operation besides the machine's seats: replies on their way into the
 //! result, and those who listen.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::channel::mpsc;
@@ -71,7 +71,9 @@ pub(super) struct Gathering {
     pub(super) started: Timestamp,
     pub(super) interest: Interest,
     pub(super) announced: HashMap<TaskId, Announcement>,
-    pub(super) counted: HashMap<TaskId, CountedReply>,
+    /// Tasks whose reply was told of: a second announcement is no second event (contract 14).
+    pub(super) told: BTreeSet<TaskId>,
+    pub(super) counted: BTreeMap<TaskId, CountedReply>,
     /// Checked replies between the check and the machine's word that they count.
     pub(super) checked: HashMap<TaskId, Shareable>,
     pub(super) aggregator: Option<Box<dyn Aggregator>>,
@@ -115,7 +117,8 @@ impl Gathering {
             started,
             interest,
             announced: HashMap::new(),
-            counted: HashMap::new(),
+            told: BTreeSet::new(),
+            counted: BTreeMap::new(),
             checked: HashMap::new(),
             aggregator,
             ready: Vec::new(),
@@ -217,8 +220,11 @@ impl Gathering {
         added.map_or(0.0, |()| sum.total())
     }
 
-    /// Tells an event to those who listen, and remembers it for those who come later.
+    /// Tells an event, until the operation is over, to those who listen, and remembers it for those who come later.
     pub(super) fn tell(&mut self, event: Event) {
+        if self.over {
+            return;
+        }
         if !self.interest.has(event.kind()) && !matches!(event.what, What::OperationEnded { .. }) {
             return;
         }

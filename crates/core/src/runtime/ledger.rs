@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::hash::Hash;
 use crate::journal::{Entry, Run};
 use crate::names::Rank;
-use crate::operation::{Key, OperationId};
+use crate::operation::{Key, OperationId, SpecDigest};
 use crate::operations::{Error, Opened};
 use crate::outcome::{ClientEnd, End, Gathered, Record};
 use crate::value::Value;
@@ -42,6 +42,8 @@ pub(super) struct Ledger {
 #[derive(Debug, Clone)]
 pub(super) struct Begun {
     pub(super) operation: OperationId,
+    /// What it asked.
+    pub(super) digest: SpecDigest,
     /// A relay's stops that ended, in order.
     pub(super) stops: Vec<ClientEnd>,
 }
@@ -68,7 +70,7 @@ impl Ledger {
         }
         first.push(Entry::Opened { epoch });
         home.journal.append(&first, true)?;
-        let unreleased = past.unreleased();
+        let unreleased = std::mem::take(&mut past.unreleased).into_iter().collect();
         let checkpoint = past.checkpoint.take();
         let ledger = Self {
             home,
@@ -139,6 +141,11 @@ impl Ledger {
             self.broken = Some(error.clone());
             error
         })
+    }
+
+    /// Nothing is written any more.
+    pub(super) fn close(&mut self, error: &Error) {
+        self.broken.get_or_insert_with(|| error.clone());
     }
 
     pub(super) fn broken(&self) -> Option<&Error> {
@@ -234,8 +241,10 @@ fn move_heads(heads: &mut BTreeMap<Rank, OperationId>, record: &Record) {
 struct Past {
     run: Option<Run>,
     epoch: u64,
-    ended: Vec<(Arc<Record>, bool)>,
-    released: BTreeSet<OperationId>,
+    ended: BTreeMap<Key, Arc<Record>>,
+    /// Failures that the controller did not go on after: those are run again (contract 5).
+    failed: BTreeSet<Key>,
+    unreleased: BTreeMap<OperationId, Vec<Rank>>,
     begun: BTreeMap<Key, Begun>,
     concluded: BTreeMap<OperationId, Hash>,
     values: BTreeMap<String, Value>,
@@ -248,33 +257,39 @@ struct Past {
 
 impl Past {
     fn take(&mut self, entry: Entry) {
-        let goes_on = matches!(entry, Entry::Started { .. } | Entry::Checkpoint { .. });
-        if goes_on && let Some((_, went_on)) = self.ended.last_mut() {
-            *went_on = true;
-        }
         match entry {
             Entry::Run(run) => self.run = Some(run),
             Entry::Opened { epoch } => self.epoch = epoch,
-            Entry::Started { operation, key, .. } => {
+            Entry::Started { operation, key, digest, .. } => {
                 self.next_operation = self.next_operation.max(operation.0 + 1);
+                if self.failed.remove(&key) {
+                    self.ended.remove(&key);
+                } else {
+                    self.failed.clear();
+                }
                 let stops = Vec::new();
-                self.begun.entry(key).or_insert(Begun { operation, stops });
+                self.begun.entry(key).or_insert(Begun { operation, digest, stops });
             }
             Entry::Stop { operation, stop, end } => self.stop(operation, stop, end),
             Entry::Ended(record) => {
                 self.begun.remove(&record.key);
                 move_heads(&mut self.heads, &record);
                 self.blobs.extend(blobs_of(&record));
-                self.ended.push((record, false));
+                self.unreleased.insert(record.operation, counted_ranks(&record));
+                if record.result.is_err() {
+                    self.failed.insert(record.key.clone());
+                }
+                self.ended.insert(record.key.clone(), record);
             }
             Entry::Concluded { operation, value } => {
                 self.blobs.insert(value);
                 self.concluded.insert(operation, value);
             }
             Entry::Released { operation } => {
-                self.released.insert(operation);
+                self.unreleased.remove(&operation);
             }
             Entry::Checkpoint { state, pins, ordinals } => {
+                self.failed.clear();
                 self.checkpoint = Value::decode(&state).ok();
                 self.blobs.extend(pins);
                 self.ordinals = ordinals;
@@ -313,18 +328,11 @@ impl Past {
         }
     }
 
-    /// Ended operations that are answered: all but a failure after which nothing came (contract 5).
+    /// Ended operations that are answered: all but the failures that are run again.
     fn answerable(&mut self) -> BTreeMap<Key, Arc<Record>> {
-        let ended = std::mem::take(&mut self.ended);
-        let answers =
-            ended.into_iter().filter(|(record, went_on)| *went_on || record.result.is_ok());
-        answers.map(|(record, _)| (record.key.clone(), record)).collect()
-    }
-
-    fn unreleased(&self) -> Unreleased {
-        let open =
-            self.ended.iter().filter(|(record, _)| !self.released.contains(&record.operation));
-        open.map(|(record, _)| (record.operation, counted_ranks(record))).collect()
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.retain(|key, _| !self.failed.contains(key));
+        ended
     }
 }
 

@@ -193,6 +193,22 @@ impl Machine {
         self.operations.get(&operation).map(Active::seats)
     }
 
+    /// Whether a task's reply is awaited.
+    pub fn expects(&self, task: TaskId) -> bool {
+        self.status(task) == Some(&Status::Running)
+    }
+
+    /// Whether a reply was asked for by [`Effect::Fetch`], and may still count.
+    pub fn is_fetching(&self, task: TaskId) -> bool {
+        self.status(task) == Some(&Status::Fetching)
+    }
+
+    /// How a task stands whose operation is not decided.
+    fn status(&self, task: TaskId) -> Option<&Status> {
+        let active = self.operations.get(&task.operation)?;
+        active.seat(task).map(|seat| &seat.status).filter(|_| !active.is_decided())
+    }
+
     /// Bytes of replies in transfer or in the fold.
     pub fn bytes_in_flight(&self) -> u64 {
         self.window.bytes()
@@ -371,10 +387,6 @@ impl Machine {
             }
             self.waiting.pop_front();
         }
-    }
-
-    fn is_fetching(&mut self, task: TaskId) -> bool {
-        self.open_seat(task).is_some_and(|seat| seat.status == Status::Fetching)
     }
 
     /// The seat of a task whose operation is not decided.

@@ -30,7 +30,7 @@ use crate::journal::{BlobStore, Journal, Run};
 use crate::operation::{Key, OperationId, OperationSpec};
 use crate::operations::{Error, Opened, Operations};
 use crate::pool::Pool;
-use crate::transport::Transport;
+use crate::transport::{FetchError, Transport};
 use crate::value::Value;
 
 use engine::Engine;
@@ -215,7 +215,12 @@ impl<T: Transport> Shared<T> {
             engine::Job::Fetch(fetch) => {
                 let work = async move {
                     let whole = 0..fetch.announcement.bytes;
-                    let bytes = shared.transport.fetch(fetch.task, whole).await;
+                    // The operation may have ended, and been released, before this came to its turn.
+                    let wanted = shared.lock().wants(fetch.task);
+                    let bytes = match wanted {
+                        true => shared.transport.fetch(fetch.task, whole).await,
+                        false => Err(FetchError::Lost),
+                    };
                     let inner = Arc::clone(&shared);
                     let check = move || {
                         let checked = fetch.check(bytes);
@@ -263,11 +268,11 @@ impl<T: Transport> Operations for Runtime<T> {
     }
 
     async fn put(&self, bytes: Bytes) -> Result<Hash, Error> {
-        self.shared.lock().put(&bytes)
+        self.shared.act(|engine| engine.put(&bytes))
     }
 
     async fn conclude(&self, operation: OperationId, value: Bytes) -> Result<(), Error> {
-        self.shared.lock().conclude(operation, &value)
+        self.shared.act(|engine| engine.conclude(operation, &value))
     }
 
     async fn concluded(&self, operation: OperationId) -> Result<Option<Bytes>, Error> {
@@ -275,11 +280,11 @@ impl<T: Transport> Operations for Runtime<T> {
     }
 
     async fn checkpoint(&self, state: Value, pins: Vec<Hash>) -> Result<(), Error> {
-        self.shared.lock().checkpoint(&state, pins)
+        self.shared.act(|engine| engine.checkpoint(&state, pins))
     }
 
     async fn value(&self, name: &str, fresh: Value) -> Result<Value, Error> {
-        self.shared.lock().value(name, fresh)
+        self.shared.act(|engine| engine.value(name, fresh))
     }
 
     async fn cancel(&self, operation: OperationId) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Whom an operation asks: resolved from the roster, never from who is connected.
 
 use crate::names::{Rank, Roster};
-use crate::operation::{Course, Key, OperationSpec, ReplyPolicy, Sample, Targets};
+use crate::operation::{Course, Gather, Key, OperationSpec, ReplyPolicy, Sample, Targets};
 use crate::random::{Fraction, StreamId};
 
 /// The ranks of an operation's targets, in the order of its course.
@@ -36,6 +36,9 @@ pub(super) fn resolve(
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(format!("client {} is listed twice", roster.name(pair[0])));
         }
+    }
+    if matches!((spec.course, &spec.gather), (Course::Relay { .. }, Gather::Aggregate(_))) {
+        return Err("a relay hands back what its last stop replied: it takes no aggregator".into());
     }
     check_policy(&spec.policy, selected.len())?;
     Ok(selected)

@@ -20,8 +20,15 @@ use super::{Engine, Job};
 
 impl Engine {
     pub(in crate::runtime) fn heard(&mut self, batch: Vec<transport::Event>) {
+        let last = self.run.roster.held_out();
         for event in batch {
             match event {
+                transport::Event::Announced(TaskId { rank, .. }, _)
+                | transport::Event::Failed { task: TaskId { rank, .. }, .. }
+                | transport::Event::Progress(TaskId { rank, .. }, _)
+                | transport::Event::Gone(rank, _)
+                | transport::Event::Back(rank)
+                    if rank > last => {}
                 transport::Event::Announced(task, announcement) => {
                     self.announced(task, announcement)
                 }
@@ -44,13 +51,11 @@ impl Engine {
             return;
         }
         let (attempt, bytes) = (announcement.attempt, announcement.bytes);
-        if let Some(gathering) = self.gatherings.get_mut(&task.operation)
-            && gathering.verdict.is_none()
-            && !gathering.announced.contains_key(&task)
-            && !gathering.counted.contains_key(&task)
+        if self.machine.expects(task)
+            && let Some(gathering) = self.gatherings.get_mut(&task.operation)
         {
             gathering.announced.insert(task, announcement);
-            if gathering.interest.has(Kind::Reply) {
+            if gathering.interest.has(Kind::Reply) && gathering.told.insert(task) {
                 let client = self.run.roster.name(task.rank);
                 let what = What::Reply { operation: task.operation, client };
                 gathering.tell(Event { replayed: false, what });
@@ -113,6 +118,9 @@ impl Engine {
 
     pub(in crate::runtime) fn carry_out(&mut self, transport: &dyn Transport, pool: &dyn Pool) {
         loop {
+            if let Some(error) = self.ledger.broken().cloned() {
+                self.halt(&error);
+            }
             let effects = std::mem::take(&mut self.effects);
             for effect in effects {
                 self.effect(effect, transport);
@@ -129,10 +137,11 @@ impl Engine {
 
     fn effect(&mut self, effect: Effect, transport: &dyn Transport) {
         match effect {
+            Effect::Cancel { operation, ranks } => transport.cancel(operation, &ranks),
+            _ if self.stopped.is_some() => {}
             Effect::Dispatch { operation, stop, ranks } => {
                 self.dispatch(operation, stop, &ranks, transport);
             }
-            Effect::Cancel { operation, ranks } => transport.cancel(operation, &ranks),
             Effect::Fetch(task) => self.fetch(task),
             Effect::Count(task) => self.count(task),
             Effect::Drop(task) => {
@@ -200,7 +209,9 @@ impl Engine {
             return;
         };
         let (tensors, weight) = (shareable.tensors.clone(), announcement.weight);
-        gathering.counted.insert(task, summary(announcement, &shareable));
+        let mut summary = summary(announcement, &shareable);
+        summary.wrote_state &= gathering.spec.task.state == StateAccess::Write;
+        gathering.counted.insert(task, summary);
         let folds = gathering.folds();
         if folds && let Err(fault) = gathering.agrees(task.rank, &tensors, weight, &self.run.roster)
         {

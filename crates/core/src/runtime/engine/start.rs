@@ -42,6 +42,10 @@ impl Engine {
         }
         self.check_state(&key, &spec, &selected)?;
         let begun = self.ledger.begun(&key);
+        let differs = begun.as_ref().and_then(|begun| begun.digest.difference(&digest));
+        if let Some(part) = differs {
+            return Err(Error::Differs { key, part });
+        }
         let operation = match &begun {
             Some(begun) => begun.operation,
             None => self.ledger.next_operation(),

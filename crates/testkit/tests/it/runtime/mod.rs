@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flare_core::clock::Timestamp;
-use flare_core::federation::Federation;
+use flare_core::federation::{self, Federation};
 use flare_core::journal::{Run, RunId};
 use flare_core::names::{Name, Roster};
+use flare_core::operations::Error;
 use flare_core::random::{Stream, StreamId};
 use flare_core::runtime::{Cohort, Limits, Options, Runtime};
 use flare_testkit::sim::faults::{self, Fault, Op};
@@ -61,10 +62,10 @@ struct Played {
     log: Vec<Seen>,
 }
 
-fn play(scene: &Scene, cohort: Option<&Cohort>) -> Played {
-    let roster = Roster::counted(scene.program.clients).unwrap();
+/// A simulation of a scene, and the states that its clients keep.
+fn stage(scene: &Scene) -> (Sim, Arc<SimStates>) {
     let states = Arc::new(SimStates::default());
-    let mut setup = Setup::new(roster.clone(), unit::unit());
+    let mut setup = Setup::new(Roster::counted(scene.program.clients).unwrap(), unit::unit());
     setup.states = Arc::<SimStates>::clone(&states);
     setup.schedule = scene.schedule;
     setup.holder = scene.holder;
@@ -73,30 +74,34 @@ fn play(scene: &Scene, cohort: Option<&Cohort>) -> Played {
     setup.faults.clone_from(&scene.faults);
     // A relay hands on what it holds without a permit.
     let relays = scene.program.steps.iter().any(|step| matches!(step, program::Step::Relay { .. }));
-    setup.window =
-        (!relays).then_some((scene.limits.reply_window as usize, scene.limits.window_bytes));
-    let sim = Sim::new(setup);
+    let window = (scene.limits.reply_window as usize, scene.limits.window_bytes);
+    setup.window = (!relays).then_some(window);
+    (Sim::new(setup), states)
+}
+
+/// Opens the run, for the first time or again.
+fn open(sim: &Sim, scene: &Scene, cohort: Option<&Cohort>) -> Result<Federation, Error> {
     let run = Run {
         id: RunId(1),
         job: Name::new("job").unwrap(),
         job_hash: flare_core::Hash::of([]),
         seed: 0,
-        roster,
+        roster: Roster::counted(scene.program.clients).unwrap(),
         units: Vec::new(),
     };
-    let mut restarts: Vec<Timestamp> = scene
-        .faults
-        .iter()
-        .filter(|op| op.fault == Fault::RestartRuntime)
-        .map(|op| Timestamp::default().after(Duration::from_millis(op.at)))
-        .collect();
+    let options = Options { limits: scene.limits, cohort: cohort.cloned(), ..Options::default() };
+    Ok(Federation::new(Runtime::open(run, sim.transport(), sim.home(), sim.seams(), options)?))
+}
+
+fn play(scene: &Scene, cohort: Option<&Cohort>) -> Played {
+    let (sim, states) = stage(scene);
+    let restarts = scene.faults.iter().filter(|op| op.fault == Fault::RestartRuntime);
+    let at = |op: &Op| Timestamp::default().after(Duration::from_millis(op.at));
+    let mut restarts: Vec<Timestamp> = restarts.map(at).collect();
     restarts.sort_unstable();
     restarts.push(Timestamp(u64::MAX));
     for end in restarts {
-        let options =
-            Options { limits: scene.limits, cohort: cohort.cloned(), ..Options::default() };
-        let runtime = Runtime::open(run.clone(), sim.transport(), sim.home(), sim.seams(), options);
-        let federation = Federation::new(runtime.unwrap());
+        let federation = open(&sim, scene, cohort).unwrap();
         let model = sim.run_until(scene.program.run(&federation, sim.log()), end);
         if let Some(model) = model {
             drop(federation);
@@ -150,6 +155,44 @@ fn a_timed_run_keeps_its_word_and_is_replayed_from_its_cohorts() {
             let again = play(&again, Some(&cohorts));
             assert_eq!(again.model, played.model, "the model of the replay");
         });
+    }
+}
+
+#[test]
+fn a_journal_that_fails_ends_the_run_and_nothing_is_released() {
+    for seed in 0..30 {
+        let mut stream = StreamId::new(seed, "journal").stream();
+        let program = Program::exact(&mut stream);
+        let mut scene = Scene::draw(program, seed, &mut stream, 0);
+        scene.faults.clear();
+        let calm = play(&scene, None);
+        for appends in 0.. {
+            let (sim, states) = stage(&scene);
+            sim.journal().fail_after(appends);
+            let opened = open(&sim, &scene, None);
+            let ended = opened
+                .map_err(Into::into)
+                .and_then(|federation| sim.run(scene.program.run(&federation, sim.log())));
+            sim.drain();
+            check::log(&sim.log().all());
+            match ended {
+                Ok(model) => {
+                    assert_eq!(model, calm.model);
+                    break;
+                }
+                Err(federation::Error::Operations(Error::Journal(_))) => {}
+                Err(error) => panic!("seed {seed}, append {appends}: {error}"),
+            }
+            sim.kill_runtime();
+            if scene.holder == Holder::WithRuntime {
+                states.crash().unwrap();
+            }
+            sim.journal().repair();
+            let federation = open(&sim, &scene, None).unwrap();
+            let model = sim.run(scene.program.run(&federation, sim.log())).unwrap();
+            assert_eq!(model, calm.model, "seed {seed}, append {appends}");
+            check::log(&sim.log().all());
+        }
     }
 }
 
