@@ -52,9 +52,8 @@ impl Child {
     }
 
     /// Kills it, and waits until it is gone.
-    pub(crate) fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Waits for its end.
@@ -62,6 +61,13 @@ impl Child {
         let lines = self.output.by_ref().filter_map(|line| said(line.unwrap())).collect();
         let status = self.process.wait().unwrap();
         Ended { signal: status.signal(), is_well: status.success(), lines }
+    }
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.process.kill().and_then(|()| self.process.wait()).unwrap();
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use flare_core::Hash;
 use flare_core::journal::Error;
@@ -12,6 +11,7 @@ use flare_store::{Durability, Folder, Lines, write_atomically};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::{Child, say, setting};
+use crate::entries::value;
 use crate::places::{folder, unfinished};
 use crate::suite::{Dice, journal};
 
@@ -76,6 +76,15 @@ fn limit(bytes: Option<u64>) {
 }
 
 fn fill_journal(folder: &Path) -> Error {
+    // Nothing of the failed commit is left, even before the folder is opened again.
+    let other = folder.join("other");
+    let journal = Folder::open(&other, Durability::Process).unwrap().journal();
+    journal.append(&[value(1)], true).unwrap();
+    let length = || fs::metadata(other.join("journal")).unwrap().len();
+    let before = length();
+    let large = (0..200).map(|_| value(999)).collect::<Vec<_>>();
+    journal.append(&large, false).unwrap_err();
+    assert_eq!(length(), before);
     journal::j1_after_an_error_every_append_fails(&|| {
         let folder = folder.to_owned();
         Box::new(move || Folder::open(&folder, Durability::Process).unwrap().journal())
@@ -96,6 +105,7 @@ fn fill_blobs(path: &Path, folder: &Folder) -> Error {
 }
 
 fn fill_states(open: &dyn Fn() -> Folder) -> Error {
+    let small = bytes::Bytes::from_static(b"small");
     let state = |rank: u32| Dice(u64::from(rank)).bytes(30_000);
     let version = OperationId(5);
     let states = open().states();
@@ -109,13 +119,16 @@ fn fill_states(open: &dyn Fn() -> Folder) -> Error {
     }
     assert!(matches!(states.get(Rank(3), version), Err(Error::Missing { .. })));
     limit(None);
-    states.put(Rank(4), version, state(4)).unwrap();
+    states.put(Rank(4), version, small.clone()).unwrap();
     states.settle(version).unwrap();
     drop(states);
-    let states = Arc::clone(&open().states());
-    for rank in [0, 1, 2, 4] {
+    let states = open().states();
+    for rank in 0..3 {
         assert_eq!(states.get(Rank(rank), version).unwrap(), state(rank));
     }
+    assert_eq!(states.get(Rank(4), version).unwrap(), small);
+    let missing = states.get(Rank(3), version);
+    assert!(matches!(missing, Err(Error::Missing { .. })), "half of it is left: {missing:?}");
     error
 }
 

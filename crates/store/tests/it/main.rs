@@ -7,6 +7,7 @@ mod conformance;
 mod damage;
 mod entries;
 mod exports;
+mod format;
 mod full;
 mod kill;
 mod lock;

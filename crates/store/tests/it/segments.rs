@@ -149,6 +149,56 @@ fn lost(path: &Path, bytes: &[u8]) -> usize {
 }
 
 #[test]
+fn what_is_put_behind_a_torn_version_ends_the_file() {
+    let folder = folder();
+    put(folder.path(), FIRST, 3);
+    let path = folder.path().join("states/op-0");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 8]).unwrap();
+    let states = open(folder.path()).states();
+    states.put(Rank(0), FIRST, "x".into()).unwrap();
+    drop(states);
+    let missing = get(folder.path(), 2, FIRST);
+    assert!(matches!(missing, Err(Error::Missing { .. })), "{missing:?}");
+    assert_eq!(get(folder.path(), 0, FIRST).unwrap(), "x");
+    assert_eq!(get(folder.path(), 1, FIRST).unwrap(), state(1));
+}
+
+#[test]
+fn a_file_that_was_cut_while_it_is_open_is_damaged() {
+    let folder = folder();
+    let states = open(folder.path()).states();
+    for size in [100, 200_000] {
+        states.put(Rank(0), FIRST, Dice(size).bytes(size as usize)).unwrap();
+        let path = folder.path().join("states/op-0");
+        let length = fs::metadata(&path).unwrap().len();
+        fs::File::options().write(true).open(&path).unwrap().set_len(length - 9).unwrap();
+        let cut = states.get(Rank(0), FIRST);
+        assert!(matches!(cut, Err(Error::Damaged { .. })), "{cut:?}");
+    }
+}
+
+/// What an operation's release dropped elsewhere stays dropped when its own file is rewritten.
+#[test]
+fn v4_a_rewritten_file_still_says_what_its_release_dropped() {
+    let folder = folder();
+    let counted = |count: u32| (0..count).map(Rank).collect::<Vec<_>>();
+    for (version, count) in [(0, 3_000), (1, 1_000), (2, 900)] {
+        put(folder.path(), OperationId(version), count);
+        open(folder.path()).states().release(OperationId(version), &counted(count)).unwrap();
+    }
+    let [first, second, _] = sizes(folder.path())[..] else { panic!() };
+    assert!(first > 200_000 && second < 20_000, "only the second is rewritten: {first} {second}");
+    let states = open(folder.path()).states();
+    for rank in 0..1_000 {
+        let dropped = states.get(Rank(rank), FIRST);
+        assert!(matches!(dropped, Err(Error::Missing { .. })), "client {rank}: {dropped:?}");
+    }
+    assert_eq!(states.get(Rank(1_000), FIRST).unwrap(), state(1_000));
+    assert_eq!(states.get(Rank(950), SECOND).unwrap(), state(950));
+}
+
+#[test]
 fn versions_stay_readable_while_others_come_and_go() {
     let folder = folder();
     let states = open(folder.path()).states();
