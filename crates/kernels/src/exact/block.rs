@@ -1,4 +1,4 @@
-//! One block of columns in the making: products are added level by level, and a loss is noticed.
+//! One block of columns: old sums and products are added in as few levels as a tile of columns needs.
 #![allow(clippy::needless_range_loop)] // lanes and levels index several arrays alike
 
 use super::element::Magnitude;
@@ -15,111 +15,186 @@ pub struct Term<'a, E> {
     pub factor: f64,
 }
 
-/// Working space for the sums of some columns, best up to [`BLOCK`](super::BLOCK): `begin`, `add…` as often as wanted,
-/// `finish`, and read the components.
+/// The sum of a block of columns, ready to be computed: old components, each taken as it is, and terms.
 ///
-/// *Order promised*: none is needed. While the additions keep to what the [`Scale`] was made for,
-/// and the scale [`holds`](Scale::holds) their common unit, every sum is the exact real number.
-pub struct Block<const LEVELS: usize> {
-    variant: Variant,
-    starts: [f64; LEVELS],
-    len: usize,
-    sums: [Vec<f64>; LEVELS],
+/// *Order promised*: none is needed. Where [`Seen::exact`] says so, the components that come out
+/// add up to the real number. `FEW` levels are tried first for each tile of columns, `MANY` are
+/// taken where these do not reach.
+#[derive(Debug, Clone, Copy)]
+pub struct Fold<'a, E: Element, const FEW: usize, const MANY: usize> {
+    /// Values that are added as they are, one slice over the columns after the other.
+    pub components: &'a [&'a [f64]],
+    /// Products that are added.
+    pub terms: &'a [Term<'a, E>],
+    /// The scale for `FEW` levels.
+    pub few: Scale<FEW>,
+    /// The scale for `MANY` levels.
+    pub many: Scale<MANY>,
+    /// The largest magnitude that the scales were made for.
+    pub largest: E::Magnitude,
+    /// The smallest magnitude but zero for which `FEW` levels are exact.
+    pub smallest_few: E::Magnitude,
+    /// The smallest magnitude but zero for which `MANY` levels are exact.
+    pub smallest_many: E::Magnitude,
+    /// Whether `FEW` levels are worth a try.
+    pub try_few: bool,
 }
 
-impl<const LEVELS: usize> Block<LEVELS> {
-    /// An empty space whose loops run as `variant`.
-    pub fn new(variant: Variant) -> Self {
-        Self { variant, starts: [0.0; LEVELS], len: 0, sums: [const { Vec::new() }; LEVELS] }
-    }
-
-    /// Starts `len` columns from zero.
-    pub fn begin(&mut self, scale: Scale<LEVELS>, len: usize) {
-        self.starts = scale.starts;
-        self.len = len;
-        for (sums, start) in self.sums.iter_mut().zip(scale.starts) {
-            sums.clear();
-            sums.resize(len, start);
-        }
-    }
-
-    /// Adds one `f64` to each column.
-    ///
-    /// # Panics
-    /// If there are fewer values than columns.
-    pub fn add_values(&mut self, values: &[f64]) {
-        let values = &values[..self.len];
-        self.variant.run(AddValues { values, sums: rows(&mut self.sums) });
-    }
-
-    /// Adds to each column its products with the factors, and returns the largest magnitude among
-    /// the values and the smallest that is not zero. The sums are void if these are beyond what the
-    /// scale was made for.
-    ///
-    /// # Panics
-    /// If a term has fewer values than there are columns.
-    pub fn add<E: Element>(
-        &mut self,
-        terms: &[Term<'_, E>],
-    ) -> (E::Magnitude, Option<E::Magnitude>) {
-        let kernel = AddTerms::<E, LEVELS> { terms, len: self.len, sums: rows(&mut self.sums) };
-        let (largest, smallest_less_one) = self.variant.run(kernel);
-        (largest, smallest_less_one.more_by_one())
-    }
-
-    /// Turns the sums into components and returns whether some sum is zero (as +0). With two levels
-    /// the first component is the sum rounded to nearest even and the second the exact rest.
-    pub fn finish(&mut self) -> bool {
-        let kernel = Finish { starts: self.starts, len: self.len, sums: rows(&mut self.sums) };
-        self.variant.run(kernel)
-    }
-
-    /// Component `level` of each column, after [`finish`](Block::finish).
-    pub fn component(&self, level: usize) -> &[f64] {
-        &self.sums[level][..self.len]
-    }
-
-    /// As [`component`](Block::component), for a change of a zero's sign.
-    pub fn component_mut(&mut self, level: usize) -> &mut [f64] {
-        &mut self.sums[level][..self.len]
-    }
+/// What a fold met on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<M> {
+    /// The largest magnitude among the terms' values.
+    pub largest: M,
+    /// The smallest but zero.
+    pub smallest: Option<M>,
+    /// Whether the sums are exact; else they are void.
+    pub exact: bool,
+    /// Whether some sum is zero (as +0).
+    pub zeros: bool,
+    /// How many columns do with `FEW` levels.
+    pub few: usize,
 }
 
-/// The levels as slices, for a kernel.
-fn rows<const LEVELS: usize>(sums: &mut [Vec<f64>; LEVELS]) -> [&mut [f64]; LEVELS] {
-    sums.each_mut().map(Vec::as_mut_slice)
+impl<E: Element, const FEW: usize, const MANY: usize> Fold<'_, E, FEW, MANY> {
+    /// Writes the components of the sums, `MANY` for each column; of two, the first is the sum
+    /// rounded to nearest even and the second the exact rest.
+    ///
+    /// # Panics
+    /// If an input is shorter than the output, or an output longer than the first.
+    pub fn run(&self, variant: Variant, out: [&mut [f64]; MANY]) -> Seen<E::Magnitude> {
+        let len = out[0].len();
+        let rows = out.map(|row| &mut row[..len]);
+        variant.run(Run { fold: self, len, out: rows })
+    }
 }
 
 /// Columns that advance together, their sums held in registers while all terms pass by.
 const LANES: usize = 16;
 
-struct AddTerms<'a, E, const LEVELS: usize> {
-    terms: &'a [Term<'a, E>],
+/// How far ahead of its use a value is asked for, in bytes.
+const AHEAD: usize = 4096;
+
+struct Run<'r, 'a, E: Element, const FEW: usize, const MANY: usize> {
+    fold: &'r Fold<'a, E, FEW, MANY>,
     len: usize,
-    sums: [&'a mut [f64]; LEVELS],
+    out: [&'r mut [f64]; MANY],
 }
 
-impl<E: Element, const LEVELS: usize> Kernel for AddTerms<'_, E, LEVELS> {
-    type Output = (E::Magnitude, E::Magnitude);
+impl<E: Element, const FEW: usize, const MANY: usize> Kernel for Run<'_, '_, E, FEW, MANY> {
+    type Output = Seen<E::Magnitude>;
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) -> Self::Output {
-        let Self { terms, len, mut sums } = self;
+    fn run<const FUSED: bool>(mut self) -> Self::Output {
+        let mut seen = Tally { exact: true, zeros: false, few: 0 };
         let mut extremes = Extremes::<E, LANES>::new();
-        let whole = len - len % LANES;
+        let whole = self.len - self.len % LANES;
         for column in (0..whole).step_by(LANES) {
-            add_tile::<E, LEVELS, LANES, FUSED>(terms, column, &mut sums, &mut extremes);
+            self.tile::<LANES, FUSED>(column, &mut extremes, &mut seen);
         }
         let mut rest = Extremes::<E, 1>::new();
-        for column in whole..len {
-            add_tile::<E, LEVELS, 1, FUSED>(terms, column, &mut sums, &mut rest);
+        for column in whole..self.len {
+            self.tile::<1, FUSED>(column, &mut rest, &mut seen);
         }
         let (largest, smallest) = extremes.fold();
-        (largest.max(rest.largest[0]), smallest.min(rest.smallest[0]))
+        let (rest_largest, rest_smallest) = rest.fold();
+        let Tally { exact, zeros, few } = seen;
+        Seen {
+            largest: largest.max(rest_largest),
+            smallest: smallest.min(rest_smallest).more_by_one(),
+            exact,
+            zeros,
+            few,
+        }
     }
 }
 
-/// The largest magnitude, and the smallest less one, by lane.
+struct Tally {
+    exact: bool,
+    zeros: bool,
+    few: usize,
+}
+
+impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> {
+    /// Sums `N` columns.
+    #[inline(always)]
+    fn tile<const N: usize, const FUSED: bool>(
+        &mut self,
+        column: usize,
+        extremes: &mut Extremes<E, N>,
+        tally: &mut Tally,
+    ) {
+        let fold = self.fold;
+        let mut own = Extremes::<E, N>::new();
+        if fold.try_few {
+            let sums = self.sum::<FEW, N, FUSED>(column, fold.few.starts, Some(&mut own));
+            if own.within(fold.largest, fold.smallest_few) {
+                tally.few += N;
+                extremes.merge(&own);
+                return self.write(column, finish(sums, fold.few.starts), tally);
+            }
+            let sums = self.sum::<MANY, N, FUSED>(column, fold.many.starts, None);
+            self.write(column, finish(sums, fold.many.starts), tally);
+        } else {
+            let sums = self.sum::<MANY, N, FUSED>(column, fold.many.starts, Some(&mut own));
+            tally.few += if own.within(fold.largest, fold.smallest_few) { N } else { 0 };
+            self.write(column, finish(sums, fold.many.starts), tally);
+        }
+        tally.exact &= own.within(fold.largest, fold.smallest_many);
+        extremes.merge(&own);
+    }
+
+    #[inline(always)]
+    fn sum<const LEVELS: usize, const N: usize, const FUSED: bool>(
+        &self,
+        column: usize,
+        starts: [f64; LEVELS],
+        mut extremes: Option<&mut Extremes<E, N>>,
+    ) -> [[f64; N]; LEVELS] {
+        let mut sums = starts.map(|start| [start; N]);
+        for component in self.fold.components {
+            let values = &component[column..column + N];
+            for lane in 0..N {
+                push::<false, LEVELS, N>(&mut sums, lane, values[lane], 1.0);
+            }
+        }
+        for term in self.fold.terms {
+            let values = &term.values[column..column + N];
+            prefetch(values);
+            if let Some(extremes) = &mut extremes {
+                extremes.take(values);
+            }
+            for lane in 0..N {
+                for piece in &values[lane].pieces()[2 - E::PIECES..] {
+                    push::<FUSED, LEVELS, N>(&mut sums, lane, *piece, term.factor);
+                }
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn write<const LEVELS: usize, const N: usize>(
+        &mut self,
+        column: usize,
+        parts: [[f64; N]; LEVELS],
+        tally: &mut Tally,
+    ) {
+        let mut zeros = 0u64;
+        for lane in 0..N {
+            zeros |= u64::from(parts[0][lane] == 0.0);
+        }
+        tally.zeros |= zeros != 0;
+        for (level, row) in self.out.iter_mut().enumerate() {
+            let row = &mut row[column..column + N];
+            match parts.get(level) {
+                Some(part) => row.copy_from_slice(part),
+                None => row.fill(0.0),
+            }
+        }
+    }
+}
+
+/// The largest magnitude, and the smallest less one (so that zero is the greatest), by lane.
 struct Extremes<E: Element, const N: usize> {
     largest: [E::Magnitude; N],
     smallest: [E::Magnitude; N],
@@ -132,6 +207,35 @@ impl<E: Element, const N: usize> Extremes<E, N> {
     }
 
     #[inline(always)]
+    fn take(&mut self, values: &[E]) {
+        for lane in 0..N {
+            let magnitude = values[lane].magnitude();
+            self.largest[lane] = self.largest[lane].max(magnitude);
+            self.smallest[lane] = self.smallest[lane].min(magnitude.less_one());
+        }
+    }
+
+    #[inline(always)]
+    fn merge(&mut self, other: &Self) {
+        for lane in 0..N {
+            self.largest[lane] = self.largest[lane].max(other.largest[lane]);
+            self.smallest[lane] = self.smallest[lane].min(other.smallest[lane]);
+        }
+    }
+
+    /// Whether nothing is above `largest` or, but zero, below `smallest`, which is not zero.
+    #[inline(always)]
+    fn within(&self, largest: E::Magnitude, smallest: E::Magnitude) -> bool {
+        let smallest = smallest.less_one();
+        let mut outside = 0u8;
+        for lane in 0..N {
+            outside |= u8::from(self.largest[lane] > largest);
+            outside |= u8::from(self.smallest[lane] < smallest);
+        }
+        outside == 0
+    }
+
+    #[inline(always)]
     fn fold(self) -> (E::Magnitude, E::Magnitude) {
         let largest = self.largest.into_iter().fold(E::Magnitude::MIN, Ord::max);
         let smallest = self.smallest.into_iter().fold(E::Magnitude::MAX, Ord::min);
@@ -139,112 +243,51 @@ impl<E: Element, const N: usize> Extremes<E, N> {
     }
 }
 
+/// Adds `piece * factor`, a product that is exact, to the sums of a lane.
 #[inline(always)]
-fn add_tile<E: Element, const LEVELS: usize, const N: usize, const FUSED: bool>(
-    terms: &[Term<'_, E>],
-    column: usize,
-    sums: &mut [&mut [f64]; LEVELS],
-    extremes: &mut Extremes<E, N>,
-) {
-    let mut tile = [[0.0f64; N]; LEVELS];
-    for (tile, sums) in tile.iter_mut().zip(sums.iter()) {
-        tile.copy_from_slice(&sums[column..column + N]);
-    }
-    for term in terms {
-        let values = &term.values[column..column + N];
-        for lane in 0..N {
-            let magnitude = values[lane].magnitude();
-            extremes.largest[lane] = extremes.largest[lane].max(magnitude);
-            extremes.smallest[lane] = extremes.smallest[lane].min(magnitude.less_one());
-        }
-        for lane in 0..N {
-            let mut sum: [f64; LEVELS] = std::array::from_fn(|level| tile[level][lane]);
-            for piece in &values[lane].pieces()[2 - E::PIECES..] {
-                push_product::<FUSED, LEVELS>(&mut sum, *piece, term.factor);
-            }
-            for level in 0..LEVELS {
-                tile[level][lane] = sum[level];
-            }
-        }
-    }
-    for (tile, sums) in tile.iter().zip(sums.iter_mut()) {
-        sums[column..column + N].copy_from_slice(tile);
-    }
-}
-
-struct AddValues<'a, const LEVELS: usize> {
-    values: &'a [f64],
-    sums: [&'a mut [f64]; LEVELS],
-}
-
-impl<const LEVELS: usize> Kernel for AddValues<'_, LEVELS> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let len = self.values.len();
-        let rows = self.sums.map(|row| &mut row[..len]);
-        for column in 0..len {
-            let mut sum: [f64; LEVELS] = std::array::from_fn(|level| rows[level][column]);
-            push_product::<false, LEVELS>(&mut sum, self.values[column], 1.0);
-            for level in 0..LEVELS {
-                rows[level][column] = sum[level];
-            }
-        }
-    }
-}
-
-struct Finish<'a, const LEVELS: usize> {
-    starts: [f64; LEVELS],
-    len: usize,
-    sums: [&'a mut [f64]; LEVELS],
-}
-
-impl<const LEVELS: usize> Kernel for Finish<'_, LEVELS> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) -> bool {
-        let Self { starts, len, sums } = self;
-        let rows = sums.map(|row| &mut row[..len]);
-        let mut zeros = 0;
-        for column in 0..len {
-            let mut parts: [f64; LEVELS] =
-                std::array::from_fn(|level| rows[level][column] - starts[level]);
-            for end in (1..LEVELS).rev() {
-                for level in (1..=end).rev() {
-                    (parts[level - 1], parts[level]) = two_sum(parts[level - 1], parts[level]);
-                }
-            }
-            zeros |= u64::from(parts[0] == 0.0);
-            for level in 0..LEVELS {
-                rows[level][column] = parts[level];
-            }
-        }
-        zeros != 0
-    }
-}
-
-/// Adds `piece * factor`, a product that is exact, to a sum.
-#[inline(always)]
-fn push_product<const FUSED: bool, const LEVELS: usize>(
-    sum: &mut [f64; LEVELS],
+fn push<const FUSED: bool, const LEVELS: usize, const N: usize>(
+    sums: &mut [[f64; N]; LEVELS],
+    lane: usize,
     piece: f64,
     factor: f64,
 ) {
+    let sum = sums[0][lane];
     if LEVELS == 1 {
-        sum[0] = product_and::<FUSED>(piece, factor, sum[0]);
+        sums[0][lane] = product_and::<FUSED>(piece, factor, sum);
         return;
     }
-    let new = product_and::<FUSED>(piece, factor, sum[0]);
-    let mut rest = product_and::<FUSED>(piece, factor, sum[0] - new);
-    sum[0] = new;
+    let new = product_and::<FUSED>(piece, factor, sum);
+    let mut rest = product_and::<FUSED>(piece, factor, sum - new);
+    sums[0][lane] = new;
     for level in 1..LEVELS - 1 {
-        let new = sum[level] + rest;
-        rest += sum[level] - new;
-        sum[level] = new;
+        let sum = sums[level][lane];
+        let new = sum + rest;
+        rest += sum - new;
+        sums[level][lane] = new;
     }
-    sum[LEVELS - 1] += rest;
+    sums[LEVELS - 1][lane] += rest;
+}
+
+/// The components of sums that were started from `starts`.
+#[inline(always)]
+fn finish<const LEVELS: usize, const N: usize>(
+    mut sums: [[f64; N]; LEVELS],
+    starts: [f64; LEVELS],
+) -> [[f64; N]; LEVELS] {
+    for level in 0..LEVELS {
+        for lane in 0..N {
+            sums[level][lane] -= starts[level];
+        }
+    }
+    for end in (1..LEVELS).rev() {
+        for level in (1..=end).rev() {
+            for lane in 0..N {
+                (sums[level - 1][lane], sums[level][lane]) =
+                    two_sum(sums[level - 1][lane], sums[level][lane]);
+            }
+        }
+    }
+    sums
 }
 
 /// `a * b + c` where the product is exact, so that both ways round alike.
@@ -256,8 +299,23 @@ fn product_and<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
 
 /// The rounded sum and its exact error (Knuth), whatever the magnitudes.
 #[inline(always)]
-pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let b_part = sum - a;
     (sum, (a - (sum - b_part)) + (b - b_part))
+}
+
+/// Asks for the values that come [`AHEAD`] bytes later: processors do not see that many streams.
+#[inline(always)]
+fn prefetch<E>(values: &[E]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        let ahead = values.as_ptr().cast::<i8>().wrapping_add(AHEAD);
+        // SAFETY: a prefetch is a hint: it reads nothing that the program could see, and an address
+        // that is not mapped is ignored.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(ahead) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
 }

@@ -26,6 +26,10 @@ pub trait Element: Copy + Send + Sync + 'static {
     /// The exponent of the last place: a finite value of this magnitude is a multiple of 2 to it.
     fn last_place(magnitude: Self::Magnitude) -> i32;
 
+    /// The least magnitude, not zero, whose last place is at least 2 to `place`; the greatest if that
+    /// is no number's.
+    fn with_last_place(place: i32) -> Self::Magnitude;
+
     /// The pieces, of which the last [`PIECES`](Element::PIECES) add up to the value and the others
     /// are unused. Nothing is promised for infinities and NaN.
     fn pieces(self) -> [f64; 2];
@@ -35,7 +39,7 @@ pub trait Element: Copy + Send + Sync + 'static {
 }
 
 /// An unsigned integer.
-pub trait Magnitude: Copy + Ord + Send {
+pub trait Magnitude: Copy + Ord + Send + std::fmt::Debug {
     /// The least, 0.
     const MIN: Self;
     /// The greatest.
@@ -94,7 +98,15 @@ impl Element for f32 {
     }
 
     fn last_place(magnitude: u32) -> i32 {
-        ((magnitude >> 23).max(1)) as i32 - 150
+        (magnitude >> 23).max(1) as i32 - 150
+    }
+
+    fn with_last_place(place: i32) -> u32 {
+        match place + 150 {
+            ..=1 => 1,
+            field @ 2..=254 => (field as u32) << 23,
+            _ => u32::MAX,
+        }
     }
 
     #[inline(always)]
@@ -123,7 +135,15 @@ impl Element for bf16 {
     }
 
     fn last_place(magnitude: u32) -> i32 {
-        ((magnitude >> 7).max(1)) as i32 - 134
+        (magnitude >> 7).max(1) as i32 - 134
+    }
+
+    fn with_last_place(place: i32) -> u32 {
+        match place + 134 {
+            ..=1 => 1,
+            field @ 2..=254 => (field as u32) << 7,
+            _ => u32::MAX,
+        }
     }
 
     #[inline(always)]
@@ -152,7 +172,15 @@ impl Element for f16 {
     }
 
     fn last_place(magnitude: u32) -> i32 {
-        ((magnitude >> 10).max(1)) as i32 - 25
+        (magnitude >> 10).max(1) as i32 - 25
+    }
+
+    fn with_last_place(place: i32) -> u32 {
+        match place + 25 {
+            ..=1 => 1,
+            field @ 2..=30 => (field as u32) << 10,
+            _ => u32::MAX,
+        }
     }
 
     #[inline(always)]
@@ -189,7 +217,15 @@ impl Element for f64 {
     }
 
     fn last_place(magnitude: u64) -> i32 {
-        ((magnitude >> 52).max(1)) as i32 - 1075
+        (magnitude >> 52).max(1) as i32 - 1075
+    }
+
+    fn with_last_place(place: i32) -> u64 {
+        match place + 1075 {
+            ..=1 => 1,
+            field @ 2..=2046 => (field as u64) << 52,
+            _ => u64::MAX,
+        }
     }
 
     /// The upper piece is the value rounded to 26 bits (halves away from zero), so the lower one

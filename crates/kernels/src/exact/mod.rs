@@ -5,8 +5,8 @@ mod element;
 mod quotient;
 mod scale;
 
-pub use block::{Block, Term};
-pub use element::Element;
+pub use block::{Fold, Seen, Term};
+pub use element::{Element, Magnitude};
 pub use quotient::{Divisor, Narrow, divide_narrow, divide_wide};
 pub use scale::Scale;
 

@@ -42,10 +42,11 @@ impl<const LEVELS: usize> Scale<LEVELS> {
         Some(Self { starts, last: bound })
     }
 
-    /// Whether the last level is exact when every value that is added is a multiple of `2^unit`:
-    /// what comes to it is then a multiple of that too, and has at most 53 bits.
-    pub fn holds(&self, unit: i32) -> bool {
-        unit >= -1074 && (unit > 900 || self.last <= power(unit + 53))
+    /// The least `u` for which the last level is exact if every value that is added is a multiple of
+    /// `2^u`: what comes to that level is then a multiple of it too, and has at most 53 bits.
+    pub fn unit(&self) -> i32 {
+        let power = power_at_least(self.last).to_bits() >> 52;
+        (power as i32 - 1023 - 53).max(-1074)
     }
 }
 
@@ -53,8 +54,4 @@ impl<const LEVELS: usize> Scale<LEVELS> {
 fn power_at_least(value: f64) -> f64 {
     let floor = f64::from_bits(value.to_bits() & 0x7FF0_0000_0000_0000);
     if floor == value { floor } else { 2.0 * floor.max(f64::MIN_POSITIVE) }
-}
-
-fn power(exponent: i32) -> f64 {
-    f64::from_bits(((1023 + exponent) as u64) << 52)
 }

@@ -5,7 +5,8 @@ use flare_kernels::exact::{BLOCK, Divisor};
 use super::super::fixed::Fixed;
 use super::super::number::{Number, decompose};
 use super::super::round::Divider;
-use super::{BlockRef, Output};
+use super::Output;
+use super::blocks::BlockRef;
 
 /// Divides the sums of blocks.
 pub(super) struct Finisher {

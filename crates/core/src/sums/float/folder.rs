@@ -1,72 +1,95 @@
 //! The fold of one block after the other: as few levels as its numbers need, else fixed point.
 
 use flare_kernels::Variant;
-use flare_kernels::exact::{Block, Scale, Term};
+use flare_kernels::exact::{Fold, Magnitude, Scale, Seen, Term};
 
 use super::super::fixed::Fixed;
+use super::blocks::{BlockMut, BlockRef, Span, add_components};
 use super::finish::Finisher;
 use super::plan::Plan;
-use super::{BlockMut, BlockRef, Float, Output, Span, add_components};
+use super::{Float, Output};
 
 /// Folds a plan into blocks. What the last block needed is tried first with the next.
-pub(super) struct Folder<'p, 'a, E> {
+pub(super) struct Folder<'p, 'a, E: Float> {
     plan: &'p Plan<'a, E>,
     terms: Vec<Term<'a, E>>,
-    levels: Levels,
-    /// The levels and the largest value to begin with.
-    tried: usize,
-    guess: f64,
-    /// How many blocks in a row would have done with fewer levels.
-    calm: u32,
+    sums: Sums,
+    /// The largest magnitude to expect.
+    expected: E::Magnitude,
+    /// Whether most columns of the last block did with few levels.
+    try_few: bool,
 }
 
-/// Working space for each number of levels.
-struct Levels {
-    one: Block<1>,
-    two: Block<2>,
-    three: Block<3>,
-}
+/// Room for the components of a block.
+#[derive(Default)]
+pub(in super::super) struct Sums([Vec<f64>; 3]);
 
-/// What a try with some number of levels has shown.
-struct Try {
-    span: Span,
-    largest: f64,
-    /// Whether the sums are exact.
-    exact: bool,
-}
-
-impl Levels {
-    fn new() -> Self {
-        let best = Variant::best();
-        Self { one: Block::new(best), two: Block::new(best), three: Block::new(best) }
-    }
-
-    fn component(&self, levels: usize, index: usize) -> &[f64] {
-        match levels {
-            1 => self.one.component(index),
-            2 => self.two.component(index),
-            _ => self.three.component(index),
+impl Sums {
+    fn resize(&mut self, columns: usize) {
+        for component in &mut self.0 {
+            component.resize(columns, 0.0);
         }
     }
 
-    fn components(&self, levels: usize) -> impl Iterator<Item = &[f64]> {
-        (0..levels).map(move |index| self.component(levels, index))
+    fn components(&self, count: usize) -> [&[f64]; 3] {
+        let mut components = [&[][..]; 3];
+        for (slot, component) in components.iter_mut().zip(&self.0).take(count) {
+            *slot = component;
+        }
+        components
     }
 }
 
-/// The fewest levels, of at most `most`, in which so many additions are exact.
-fn levels_for(span: Span, additions: usize, most: usize) -> Option<usize> {
-    fn holds<const LEVELS: usize>(span: Span, additions: usize) -> bool {
-        Scale::<LEVELS>::new(span.bound, additions).is_some_and(|scale| scale.holds(span.unit))
+/// What is to be added, and what is known of it.
+pub(in super::super) struct Attempt<'f, E: Float> {
+    components: &'f [&'f [f64]],
+    terms: &'f [Term<'f, E>],
+    /// What is known of the components.
+    old: Span,
+    /// A bound of the sum of the terms' absolute values, if no magnitude is above `largest`.
+    bound: f64,
+    largest: E::Magnitude,
+    /// The terms' factors are multiples of 2 to this.
+    unit: i32,
+    try_few: bool,
+}
+
+impl<E: Float> Attempt<'_, E> {
+    /// Sums with `FEW` levels where they are enough, and `MANY` elsewhere.
+    pub(super) fn run<const FEW: usize, const MANY: usize>(
+        &self,
+        sums: &mut Sums,
+    ) -> Seen<E::Magnitude> {
+        let bound = self.old.join(Span { bound: self.bound, unit: i32::MAX }).bound;
+        let additions = self.terms.len() * E::PIECES + self.components.len();
+        let few = Scale::<FEW>::new(bound, additions).unwrap_or_default();
+        let many = Scale::<MANY>::new(bound, additions);
+        let holds = many.is_some_and(|many| self.old.unit >= many.unit());
+        let many = many.unwrap_or_default();
+        let smallest = |unit: i32| E::with_last_place(unit.saturating_sub(self.unit));
+        let few_hold = holds && self.old.unit >= few.unit();
+        let fold = Fold {
+            components: self.components,
+            terms: self.terms,
+            few,
+            many,
+            largest: self.largest,
+            smallest_few: if few_hold { smallest(few.unit()) } else { E::Magnitude::MAX },
+            smallest_many: smallest(many.unit()),
+            try_few: self.try_few && few_hold,
+        };
+        let mut rows = sums.0.iter_mut();
+        let mut row = || rows.next().map(Vec::as_mut_slice).unwrap_or_default();
+        let mut seen = fold.run(Variant::best(), std::array::from_fn(|_| row()));
+        seen.exact &= holds;
+        seen
     }
-    let enough = [holds::<1>, holds::<2>, holds::<3>];
-    (1..=most).find(|levels| enough[levels - 1](span, additions))
 }
 
 impl<'p, 'a, E: Float> Folder<'p, 'a, E> {
     pub(super) fn new(plan: &'p Plan<'a, E>) -> Self {
-        let levels = Levels::new();
-        Self { plan, terms: Vec::new(), levels, tried: 1, guess: 0.0, calm: 0 }
+        let (terms, sums) = (Vec::new(), Sums::default());
+        Self { plan, terms, sums, expected: generous::<E>(plan.sample()), try_few: true }
     }
 
     /// Adds the plan's inputs to a block, which is still void if it is `fresh`.
@@ -77,7 +100,7 @@ impl<'p, 'a, E: Float> Folder<'p, 'a, E> {
         let old = block.as_ref();
         let old = if fresh { BlockRef { components: &[], ..old } } else { old };
         match self.fold(&old) {
-            Some((levels, span)) => block.set(span, self.levels.components(levels)),
+            Some(span) => block.set(span, self.sums.components(E::COMPONENTS).into_iter()),
             None => {
                 let fixed = self.fold_fixed(&old);
                 block.set_fixed(fixed);
@@ -92,50 +115,60 @@ impl<'p, 'a, E: Float> Folder<'p, 'a, E> {
         finisher: &mut Finisher,
         out: &mut [T],
     ) {
-        if block.held.fixed.is_none()
-            && let Some((levels, _)) = self.fold(block)
-        {
-            let mut components = [&[][..]; 3];
-            for (index, component) in components[..levels].iter_mut().enumerate() {
-                *component = self.levels.component(levels, index);
-            }
-            return finisher.components(&components[..levels], out);
+        if block.held.fixed.is_none() && self.fold(block).is_some() {
+            let components = self.sums.components(E::COMPONENTS);
+            return finisher.components(&components[..E::COMPONENTS], out);
         }
         finisher.fixed(&self.fold_fixed(block), out);
     }
 
-    /// The sums in the space for the number of levels that is returned; `None` if none is enough.
-    fn fold(&mut self, old: &BlockRef<'_>) -> Option<(usize, Span)> {
+    /// Leaves the components of the sums in `sums`; `None` if they do not reach.
+    fn fold(&mut self, old: &BlockRef<'_>) -> Option<Span> {
         if !self.plan.is_ordinary() {
             return None;
         }
         self.plan.terms(old.columns.clone(), &mut self.terms);
-        let additions = self.plan.products() + E::COMPONENTS;
-        let first = self.attempt(self.tried, self.guess, old);
-        let needed = levels_for(first.span, additions, E::COMPONENTS)?;
-        let mut levels = self.tried;
-        if !first.exact {
-            levels = needed;
-            let second = self.attempt(levels, first.largest, old);
-            debug_assert!(second.exact, "the levels were chosen for these very numbers");
+        self.sums.resize(old.columns.len());
+        let mut seen = self.attempt(self.expected, old);
+        if !seen.exact {
+            if E::bound(seen.largest).is_infinite() {
+                return None;
+            }
+            seen = self.attempt(seen.largest, old);
         }
-        self.learn(levels, needed, first.largest);
-        Some((levels, first.span))
+        if !seen.exact {
+            return None;
+        }
+        self.expect(&seen);
+        if seen.zeros {
+            sign_zeros(&mut self.sums.0[0], self.plan, old);
+        }
+        Some(old.held.span.join(self.plan.span(seen.largest, seen.smallest)))
     }
 
-    fn learn(&mut self, levels: usize, needed: usize, largest: f64) {
-        self.guess = 4.0 * largest;
-        self.calm = if needed < levels { self.calm + 1 } else { 0 };
-        self.tried = if self.calm < 4 { levels } else { needed };
+    fn attempt(&mut self, largest: E::Magnitude, old: &BlockRef<'_>) -> Seen<E::Magnitude> {
+        let mut components = [&[][..]; 3];
+        let mut count = 0;
+        for (slot, component) in components.iter_mut().zip(old.components()) {
+            *slot = component;
+            count += 1;
+        }
+        let attempt = Attempt {
+            components: &components[..count],
+            terms: &self.terms,
+            old: old.held.span,
+            bound: self.plan.bound(E::bound(largest)),
+            largest,
+            unit: self.plan.unit(),
+            try_few: self.try_few,
+        };
+        E::attempt(&attempt, &mut self.sums)
     }
 
-    fn attempt(&mut self, levels: usize, largest: f64, old: &BlockRef<'_>) -> Try {
-        let Self { plan, terms, levels: spaces, .. } = self;
-        match levels {
-            1 => attempt(&mut spaces.one, plan, terms, largest, old),
-            2 => attempt(&mut spaces.two, plan, terms, largest, old),
-            _ => attempt(&mut spaces.three, plan, terms, largest, old),
-        }
+    /// Expects of the next block what was seen of this one, and up to twice the largest value.
+    fn expect(&mut self, seen: &Seen<E::Magnitude>) {
+        self.expected = generous::<E>(seen.largest);
+        self.try_few = 2 * seen.few >= self.sums.0[0].len();
     }
 
     fn fold_fixed(&self, old: &BlockRef<'_>) -> Fixed {
@@ -145,34 +178,10 @@ impl<'p, 'a, E: Float> Folder<'p, 'a, E> {
     }
 }
 
-/// Sums with `LEVELS` levels, if no value is above `expected`.
-fn attempt<E: Float, const LEVELS: usize>(
-    space: &mut Block<LEVELS>,
-    plan: &Plan<'_, E>,
-    terms: &[Term<'_, E>],
-    expected: f64,
-    old: &BlockRef<'_>,
-) -> Try {
-    let additions = plan.products() + E::COMPONENTS;
-    let bound = (old.held.span.bound + plan.bound(expected)) * (1.0 + 2.0 * f64::EPSILON);
-    let scale = Scale::<LEVELS>::new(bound, additions);
-    // Without a scale the values are only looked at.
-    space.begin(scale.unwrap_or_default(), old.columns.len());
-    for component in old.components() {
-        space.add_values(component);
-    }
-    let (largest, smallest) = space.add(terms);
-    let span = old.held.span.join(plan.span(largest, smallest));
-    let largest = E::bound(largest);
-    let exact = if LEVELS == 1 {
-        Scale::<1>::new(span.bound, additions).is_some_and(|scale| scale.holds(span.unit))
-    } else {
-        largest <= expected && scale.is_some_and(|scale| scale.holds(span.unit))
-    };
-    if exact && space.finish() {
-        sign_zeros(space.component_mut(0), plan, old);
-    }
-    Try { span, largest, exact }
+/// At least twice the magnitude, if that is finite.
+fn generous<E: Float>(magnitude: E::Magnitude) -> E::Magnitude {
+    let more = E::with_last_place(E::last_place(magnitude) + 2);
+    if E::bound(more).is_finite() { more } else { magnitude }
 }
 
 /// Gives zeros their sign: `-0` if everything that was added is `-0`. As the sum is zero, that is
@@ -216,27 +225,33 @@ fn add_inputs<E: Float>(fixed: &mut Fixed, plan: &Plan<'_, E>, first: usize) {
 }
 
 /// Adds blocks of another sum.
-pub(super) struct Merger<E> {
-    levels: Levels,
-    element: std::marker::PhantomData<E>,
+#[derive(Default)]
+pub(super) struct Merger {
+    sums: Sums,
 }
 
-impl<E: Float> Merger<E> {
-    pub(super) fn new() -> Self {
-        Self { levels: Levels::new(), element: std::marker::PhantomData }
-    }
-
-    pub(super) fn merge(&mut self, block: &mut BlockMut<'_>, other: &BlockRef<'_>) {
-        let span = block.held.span.join(other.held.span);
+impl Merger {
+    pub(super) fn merge<E: Float>(&mut self, block: &mut BlockMut<'_>, other: &BlockRef<'_>) {
+        let old = block.held.span.join(other.held.span);
         let mine = block.as_ref();
-        let levels = levels_for(span, 2 * E::COMPONENTS, E::COMPONENTS);
-        if let (Some(levels), None, None) = (levels, mine.fixed(), other.fixed()) {
-            match levels {
-                1 => merge(&mut self.levels.one, span, &mine, other),
-                2 => merge(&mut self.levels.two, span, &mine, other),
-                _ => merge(&mut self.levels.three, span, &mine, other),
+        let components: Vec<&[f64]> = mine.components().chain(other.components()).collect();
+        let attempt = Attempt::<E> {
+            components: &components,
+            terms: &[],
+            old,
+            bound: 0.0,
+            largest: E::Magnitude::MIN,
+            unit: 0,
+            try_few: true,
+        };
+        if mine.fixed().is_none() && other.fixed().is_none() {
+            self.sums.resize(mine.columns.len());
+            let seen = E::attempt(&attempt, &mut self.sums);
+            if seen.exact {
+                let [first, ..] = &mut self.sums.0;
+                sign_merged_zeros(first, &mine, other);
+                return block.set(old, self.sums.components(E::COMPONENTS).into_iter());
             }
-            return block.set(span, self.levels.components(levels));
         }
         let mut fixed = to_fixed(&mine);
         fixed.merge(&to_fixed(other));
@@ -244,24 +259,11 @@ impl<E: Float> Merger<E> {
     }
 }
 
-fn merge<const LEVELS: usize>(
-    space: &mut Block<LEVELS>,
-    span: Span,
-    mine: &BlockRef<'_>,
-    other: &BlockRef<'_>,
-) {
-    let components = mine.components().count();
-    let scale = Scale::<LEVELS>::new(span.bound, 2 * components);
-    space.begin(scale.unwrap_or_default(), mine.columns.len());
-    for component in mine.components().chain(other.components()) {
-        space.add_values(component);
-    }
-    if !space.finish() {
-        return;
-    }
+/// Gives zeros their sign: `-0` if both parts are `-0`.
+fn sign_merged_zeros(sums: &mut [f64], mine: &BlockRef<'_>, other: &BlockRef<'_>) {
     let signs = mine.components().next().into_iter().zip(other.components().next());
     for (a, b) in signs {
-        for ((sum, a), b) in space.component_mut(0).iter_mut().zip(a).zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
             if *sum == 0.0 && a.is_sign_negative() && b.is_sign_negative() {
                 *sum = -0.0;
             }

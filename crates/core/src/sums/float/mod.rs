@@ -1,32 +1,34 @@
 //! Exact sums of float tensors: a few `f64` for each element, and blocks in fixed point where those do not reach.
 
+mod blocks;
 mod finish;
 mod folder;
 mod plan;
 
-use std::ops::Range;
-
 use flare_kernels::Variant;
-use flare_kernels::exact::{BLOCK, Divisor, Element, divide_narrow, divide_wide};
+use flare_kernels::exact::{BLOCK, Divisor, Element, Seen, divide_narrow, divide_wide};
 use half::{bf16, f16};
 
 use super::error::Error;
-use super::fixed::Fixed;
-use super::number::{Factor, decompose};
 use super::round::{Divider, Rounded};
 use super::weight::Total;
 use crate::pool::{Pool, for_each_item};
+use blocks::{BlockMut, BlockRef, Chunk, Held, Span, blocks_per_job, columns_of, output_chunks};
 use finish::Finisher;
-use folder::Folder;
+use folder::{Attempt, Folder, Sums};
 pub(super) use plan::{Input, Plan};
 
 /// A float type of tensors.
-pub(super) trait Float: Element + Output {
+pub(super) trait Float: Element + Output + Sized {
     /// How many `f64` hold a sum, unless it needs fixed point.
     const COMPONENTS: usize;
 
     /// The same number as `f64`.
     fn widen(self) -> f64;
+
+    /// Sums a block with few levels where they are enough and [`COMPONENTS`](Float::COMPONENTS)
+    /// elsewhere.
+    fn attempt(attempt: &Attempt<'_, Self>, sums: &mut Sums) -> Seen<Self::Magnitude>;
 }
 
 /// A type that quotients are written as.
@@ -45,6 +47,10 @@ macro_rules! float {
 
             fn widen(self) -> f64 {
                 $widen(self)
+            }
+
+            fn attempt(attempt: &Attempt<'_, Self>, sums: &mut Sums) -> Seen<Self::Magnitude> {
+                attempt.run::<{ $components - 1 }, $components>(sums)
             }
         }
 
@@ -67,35 +73,6 @@ float!(f64, 3, divide_wide, Divisor::nearest, f64::from);
 
 fn narrow<T: flare_kernels::exact::Narrow>(divisor: &Divisor, sum: f64, rest: f64) -> Option<T> {
     divisor.stand_in(sum, rest).map(T::from_stand_in)
-}
-
-/// Below this many bytes of input the work is not divided among threads.
-const SMALL: usize = 1 << 20;
-
-/// What is known of a sum: its terms' absolute values add up to `bound` at most, and all are
-/// multiples of `2^unit`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    pub(super) bound: f64,
-    pub(super) unit: i32,
-}
-
-impl Span {
-    const NOTHING: Self = Self { bound: 0.0, unit: i32::MAX };
-
-    /// What is known of the sum of both. Rounding up keeps the bound a bound.
-    fn join(self, other: Self) -> Self {
-        let bound = (self.bound + other.bound) * (1.0 + 2.0 * f64::EPSILON);
-        Self { bound, unit: self.unit.min(other.unit) }
-    }
-}
-
-/// What a block keeps beside its components.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    span: Span,
-    /// The sums themselves, once the components do not reach; these are then void.
-    fixed: Option<Box<Fixed>>,
 }
 
 /// `Σ w_i x_i` for each element.
@@ -146,10 +123,10 @@ impl<E: Float> FloatSum<E> {
         }
         let chunks = self.chunks(self.len * 8 * E::COMPONENTS, pool);
         for_each_item(pool, chunks, |chunk| {
-            let mut merger = folder::Merger::<E>::new();
+            let mut merger = folder::Merger::default();
             for mut block in chunk.blocks() {
                 let index = block.columns.start / BLOCK;
-                merger.merge(&mut block, &other.block(index));
+                merger.merge::<E>(&mut block, &other.block(index));
             }
         });
     }
@@ -288,118 +265,4 @@ pub(super) fn mean_of<E: Float>(
         }
     });
     Ok(())
-}
-
-/// A block's sums, to read. Without components it holds nothing yet.
-pub(super) struct BlockRef<'a> {
-    pub(super) columns: Range<usize>,
-    held: &'a Held,
-    components: &'a [f64],
-}
-
-impl<'a> BlockRef<'a> {
-    /// The components, each a slice over the columns; none if the sums are in fixed point.
-    pub(super) fn components(&self) -> impl Iterator<Item = &'a [f64]> + use<'a> {
-        self.components.chunks_exact(self.columns.len())
-    }
-
-    pub(super) fn fixed(&self) -> Option<&'a Fixed> {
-        self.held.fixed.as_deref()
-    }
-}
-
-/// A block's sums, to write.
-pub(super) struct BlockMut<'a> {
-    pub(super) columns: Range<usize>,
-    held: &'a mut Held,
-    components: &'a mut [f64],
-}
-
-impl BlockMut<'_> {
-    fn as_ref(&self) -> BlockRef<'_> {
-        BlockRef { columns: self.columns.clone(), held: self.held, components: self.components }
-    }
-
-    /// Replaces the sums by components, of which missing ones are zero.
-    pub(super) fn set<'c>(&mut self, span: Span, new: impl Iterator<Item = &'c [f64]>) {
-        self.held.span = span;
-        let mut components = self.components.chunks_exact_mut(self.columns.len());
-        for (new, component) in new.zip(&mut components) {
-            component.copy_from_slice(new);
-        }
-        for component in components {
-            component.fill(0.0);
-        }
-    }
-
-    /// Replaces the sums by finite components.
-    pub(super) fn set_components(&mut self, new: &[Vec<f64>]) {
-        let mut span = Span::NOTHING;
-        for value in new.iter().flatten().filter(|value| **value != 0.0) {
-            let factor = decompose(*value);
-            span.bound = span.bound.max(2.0 * value.abs());
-            span.unit = span.unit.min(factor.exponent + factor.mantissa.trailing_zeros() as i32);
-        }
-        self.set(span, new.iter().map(Vec::as_slice));
-    }
-
-    /// Replaces the sums by ones in fixed point.
-    pub(super) fn set_fixed(&mut self, fixed: Fixed) {
-        self.held.fixed = Some(Box::new(fixed));
-    }
-}
-
-/// Neighbouring blocks.
-struct Chunk<'a, E> {
-    first: usize,
-    len: usize,
-    held: &'a mut [Held],
-    components: &'a mut [f64],
-    element: std::marker::PhantomData<E>,
-}
-
-impl<'a, E: Float> Chunk<'a, E> {
-    fn blocks(self) -> impl Iterator<Item = BlockMut<'a>> {
-        let Self { first, len, held, components, .. } = self;
-        let parts = components.chunks_mut(BLOCK * E::COMPONENTS);
-        held.iter_mut().zip(parts).enumerate().map(move |(index, (held, components))| BlockMut {
-            columns: columns_of(first + index, len),
-            held,
-            components,
-        })
-    }
-}
-
-fn columns_of(block: usize, len: usize) -> Range<usize> {
-    block * BLOCK..len.min((block + 1) * BLOCK)
-}
-
-/// How many blocks a job takes: all, if there is little to do.
-fn blocks_per_job(blocks: usize, bytes: usize, pool: &dyn Pool) -> usize {
-    let jobs = if bytes <= SMALL || pool.threads() <= 1 { 1 } else { 8 * pool.threads() };
-    blocks.div_ceil(jobs).max(1)
-}
-
-/// The output in parts for the threads, each with its first column.
-fn output_chunks<'a, T>(
-    out: &'a mut [T],
-    bytes: usize,
-    pool: &dyn Pool,
-) -> Vec<(usize, &'a mut [T])> {
-    let columns = BLOCK * blocks_per_job(out.len().div_ceil(BLOCK), bytes, pool);
-    out.chunks_mut(columns).enumerate().map(|(index, out)| (index * columns, out)).collect()
-}
-
-/// Adds a block's components to a block in fixed point.
-fn add_components(fixed: &mut Fixed, block: &BlockRef<'_>) {
-    for (level, component) in block.components().enumerate() {
-        for (column, value) in component.iter().enumerate() {
-            // Only the first component says whether a zero sum is -0.
-            if level == 0 {
-                fixed.add_float(column, Factor::ONE, *value);
-            } else {
-                fixed.add(column, decompose(*value));
-            }
-        }
-    }
 }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use flare_kernels::exact::Term;
+use flare_kernels::exact::{Magnitude, Term};
 
 use super::super::number::Factor;
-use super::{Float, Span};
+use super::Float;
+use super::blocks::Span;
 
 /// A tensor and the factor it is multiplied by, which is not zero.
 #[derive(Debug, Clone, Copy)]
@@ -83,9 +84,9 @@ impl<'a, E: Float> Plan<'a, E> {
         );
     }
 
-    /// How many products are added to a column.
-    pub(super) fn products(&self) -> usize {
-        self.terms.len() * E::PIECES
+    /// The factors are multiples of 2 to this.
+    pub(super) fn unit(&self) -> i32 {
+        self.unit
     }
 
     /// What is known of the sum of the terms if the values are at most `largest`.
@@ -97,6 +98,12 @@ impl<'a, E: Float> Plan<'a, E> {
     pub(super) fn span(&self, largest: E::Magnitude, smallest: Option<E::Magnitude>) -> Span {
         let unit = smallest.map_or(i32::MAX, |smallest| E::last_place(smallest) + self.unit);
         Span { bound: self.bound(E::bound(largest)), unit }
+    }
+
+    /// The largest magnitude among a few values of each input.
+    pub(super) fn sample(&self) -> E::Magnitude {
+        let values = self.inputs.iter().flat_map(|input| input.values.iter().take(32));
+        values.map(|value| value.magnitude()).max().unwrap_or(E::Magnitude::MIN)
     }
 
     /// The bytes of the inputs, for `len` elements.

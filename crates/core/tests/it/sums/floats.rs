@@ -79,7 +79,8 @@ fn any<T: Float>(spread: i32, special: bool, random: &mut Random) -> T {
     }
 }
 
-fn check<T: Float>(seed: u64, weights: &[Weight], values: &[Vec<T>]) {
+/// Means, sums and differences from the last input, column by column.
+pub(crate) fn check<T: Float>(seed: u64, weights: &[Weight], values: &[Vec<T>]) {
     let found = means(weights, values);
     let len = found.len();
     let mut folded = ExactSum::new(T::DTYPE, len);

@@ -1,8 +1,11 @@
 //! Exact sums against rational arithmetic.
 
 mod floats;
+mod integers;
+mod midpoints;
 mod oracle;
 mod partial;
+mod rules;
 
 use flare_core::pool::Serial;
 use flare_core::sums::{ExactSum, Weight, mean_of};

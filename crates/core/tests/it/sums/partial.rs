@@ -8,7 +8,10 @@ use half::{bf16, f16};
 use super::oracle::Float;
 use super::{Random, means};
 
-const SETS: [[f64; 5]; 8] = [
+const SETS: [[f64; 5]; 10] = [
+    // The third plane decides how the first is rounded.
+    [1e16, 1.0, 3e-300, 0.0, 0.0],
+    [1e16, 1.0, -1e16, 3e-300, -1.0],
     [1e16, 1.0, -1e16, 3.0, -7.0],
     [1e38, 1e-38, -1e38, 1.5, 1e-45],
     [1e308, 5e-324, -1e308, 1e-308, 1.0],
