@@ -151,7 +151,8 @@ fn lost(path: &Path, bytes: &[u8]) -> usize {
 #[test]
 fn what_is_put_behind_a_torn_version_ends_the_file() {
     let folder = folder();
-    put(folder.path(), FIRST, 3);
+    put(folder.path(), FIRST, 2);
+    open(folder.path()).states().put(Rank(2), FIRST, Dice(1).bytes(1_000)).unwrap();
     let path = folder.path().join("states/op-0");
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 8]).unwrap();
