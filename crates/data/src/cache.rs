@@ -115,7 +115,7 @@ fn slot(key: Key) -> Slot {
 }
 
 /// The hash of each file's bytes as they lie on disk.
-fn hashes(files: &[PathBuf]) -> Result<Vec<[u8; 32]>, Error> {
+pub(crate) fn hashes(files: &[PathBuf]) -> Result<Vec<[u8; 32]>, Error> {
     let hash = |path: &PathBuf| {
         let io_error = |source| Error::Io { path: path.clone(), source };
         let mut hasher = blake3::Hasher::new();

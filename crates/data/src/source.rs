@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flare_core::Hash;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cache::load_cached;
+use crate::cache::{self, load_cached};
 use crate::dataset::{Dataset, View};
 use crate::error::Error;
 use crate::idx::IdxOptions;
@@ -63,6 +64,15 @@ impl Source {
     /// When it cannot be read.
     pub fn load(&self) -> Result<Arc<Dataset>, Error> {
         load_cached(&self.path, &self.options)
+    }
+
+    /// One hash over the content of the files of which it consists, as they lie on disk.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn hash(&self) -> Result<Hash, Error> {
+        let hashes = cache::hashes(&files(&self.path, &self.options))?;
+        Ok(Hash::derive("flare data set v1", hashes.concat()))
     }
 
     /// The values of one column as text, by row. It need not be a feature.

@@ -163,7 +163,8 @@ impl Answer {
         if !self.report_input {
             return Ok(Vec::new());
         }
-        let short = (input.hash().short() >> 12) as f64;
+        let [a, b, c, d, e, f, g, h, ..] = *input.hash().as_bytes();
+        let short = (u64::from_le_bytes([a, b, c, d, e, f, g, h]) >> 12) as f64;
         Ok(vec![Metric::new("input", short, 1.0, Direction::HigherIsBetter)?])
     }
 

@@ -82,7 +82,8 @@ impl Job {
         }
         let over = u64::from(policy.over_select);
         if asked <= clients && over > clients - asked {
-            let expected = format!("at most {}: {asked} of {clients} are asked", clients - asked);
+            let expected =
+                format!("at most {}, since {asked} of {clients} are asked", clients - asked);
             faults.push(Fault::new(path("replies.over_select"), over, expected));
         }
         faults

@@ -19,6 +19,10 @@ pub fn schema(registry: &Registry) -> Json {
         .into_iter()
         .map(|(name, schema)| hoist(&format!("data.{name}"), schema, &mut defs));
     root["properties"]["data"] = json!({ "oneOf": formats.collect::<Vec<_>>() });
+    #[cfg(feature = "local")]
+    {
+        root["properties"]["faults"] = hoist("faults", injected(), &mut defs);
+    }
     if let Some(all) = root["$defs"].as_object_mut() {
         all.extend(defs);
     }
@@ -60,6 +64,12 @@ pub(super) fn formats() -> Vec<(&'static str, Json)> {
             (name, schema)
         })
         .into()
+}
+
+/// The schema of injected faults.
+#[cfg(feature = "local")]
+pub(super) fn injected() -> Json {
+    plain::<flare_transport_local::Faults>()
 }
 
 /// A type's schema with its definitions, without null: TOML has none.

@@ -5,7 +5,7 @@ mod message;
 use flare_core::component::{Registry, Role};
 use flare_core::job::{Fault, Job};
 use flare_core::value::{self, Value};
-use flare_data::Partition;
+use flare_data::{Partition, PartitionError};
 use serde_json::Value as Json;
 
 use super::schema;
@@ -25,7 +25,8 @@ pub(super) fn job(
         .map_err(|error| vec![Fault::words("", error.to_string())])?;
     let (typed, replaced, by_type) = typed(&plain);
     add(&mut faults, by_type);
-    let by_meaning = typed.check(registry).into_iter().chain(of_data(&typed));
+    let by_meaning =
+        typed.check(registry).into_iter().chain(of_data(&typed)).chain(injected(&typed));
     let meant = by_meaning.filter(|fault| !replaced.iter().any(|section| fault.is_within(section)));
     add(&mut faults, meant.collect());
     if faults.is_empty() {
@@ -62,6 +63,10 @@ fn by_schema(job: &Json, registry: &Registry) -> Vec<Fault> {
     }
     if job["data"].is_object() {
         faults.extend(data(&job["data"]));
+    }
+    #[cfg(feature = "local")]
+    if job["faults"].is_object() {
+        faults.extend(check(&schema::injected(), &job["faults"], "faults"));
     }
     let mut found = Vec::new();
     for fault in faults {
@@ -144,17 +149,49 @@ fn of_data(job: &Job) -> Vec<Fault> {
     let mut faults = Vec::new();
     match super::data_options(data) {
         Ok(options) => {
-            faults
-                .extend(options.check().err().map(|error| Fault::words("data", error.to_string())));
+            faults.extend(options.check().err().map(of_options));
         }
         Err(error) => faults.push(Fault::said("", &error.to_string())),
     }
     match super::partition(data) {
         Ok(partition) => {
-            let fault = Partition::check(&partition).err();
-            faults.extend(fault.map(|error| Fault::words("data.partition", error.to_string())));
+            faults.extend(Partition::check(&partition).err().map(of_partition));
         }
         Err(error) => faults.push(Fault::said("", &error.to_string())),
     }
     faults
+}
+
+fn of_options(error: flare_data::Error) -> Fault {
+    match error {
+        flare_data::Error::Options { field, fault } => Fault::words(format!("data.{field}"), fault),
+        other => Fault::words("data", other.to_string()),
+    }
+}
+
+fn of_partition(error: PartitionError) -> Fault {
+    match error {
+        PartitionError::Config { field, value, expected } => {
+            let expected = expected.strip_prefix("write ").unwrap_or(&expected);
+            Fault::new(format!("data.partition.{field}"), value, expected)
+        }
+        other => Fault::words("data.partition", other.to_string()),
+    }
+}
+
+#[cfg(feature = "local")]
+fn injected(job: &Job) -> Vec<Fault> {
+    let Some(faults) = &job.faults else { return Vec::new() };
+    match faults.parse::<flare_transport_local::Faults>() {
+        Ok(faults) => {
+            let faults = faults.faults().into_iter();
+            faults.map(|(path, says)| Fault::said("faults", &format!("{path}: {says}"))).collect()
+        }
+        Err(error) => vec![Fault::said("faults", &error.to_string())],
+    }
+}
+
+#[cfg(not(feature = "local"))]
+fn injected(_: &Job) -> Vec<Fault> {
+    Vec::new()
 }

@@ -72,15 +72,18 @@ impl Place<'_> {
             return Some(all_faults(best));
         }
         // Each says what it would take at the same place: say all of it.
-        let firsts: Vec<Fault> =
-            context.iter().filter_map(|errors| all_faults(errors).into_iter().next()).collect();
+        let says = |errors: &Vec<ValidationError<'static>>| {
+            let telling = errors.iter().find(is_other).or(errors.first())?;
+            self.faults(telling).into_iter().next()
+        };
+        let firsts: Vec<Fault> = context.iter().filter_map(says).collect();
         let first = firsts.first()?.clone();
         if firsts.iter().any(|fault| fault.path != first.path || fault.value != first.value) {
             return Some(vec![first]);
         }
         let mut wanted: Vec<&str> = firsts.iter().map(|fault| fault.expected.as_str()).collect();
         wanted.dedup();
-        Some(vec![Fault { expected: wanted.join(", or "), ..first }])
+        Some(vec![Fault { expected: wanted.join(" or "), ..first }])
     }
 
     /// A JSON pointer as `a.b[0]`, behind the place at which the value stands.

@@ -1,0 +1,63 @@
+//! Reading the record of an earlier run, to replay it: whose replies counted, by operation.
+
+use std::path::Path;
+
+use flare_core::names::{HELD_OUT, Name, Rank, Roster};
+use flare_core::operation::Key;
+use flare_core::runtime::Cohort;
+use serde_json::Value as Json;
+
+use super::Error;
+
+/// The largest record that is read, in bytes.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// Reads a `cohort.jsonl`.
+///
+/// # Errors
+/// [`Error::Input`], with the line.
+pub(super) fn read(path: &Path, roster: &Roster) -> Result<Cohort, Error> {
+    let what = format!("cohort {}", flare_core::shown(&path.to_string_lossy()));
+    let fault = |fault: String| Error::Input { what: what.clone(), fault };
+    let size = std::fs::metadata(path).map_err(|error| fault(error.to_string()))?.len();
+    if size > MAX_BYTES {
+        return Err(fault(format!("{size} bytes, {MAX_BYTES} are the limit")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let mut cohort = Cohort::new();
+    for (index, line) in text.lines().enumerate() {
+        let row = row(line, roster).map_err(|why| fault(format!("line {}: {why}", index + 1)))?;
+        cohort.extend(row);
+    }
+    if cohort.is_empty() {
+        return Err(fault("it names no operation: is it the cohort.jsonl of a run?".into()));
+    }
+    Ok(cohort)
+}
+
+/// An operation and who counted; nothing for one that failed.
+fn row(line: &str, roster: &Roster) -> Result<Option<(Key, Vec<Rank>)>, String> {
+    let row: Json = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let key = match &row["operation"] {
+        Json::String(label) => {
+            Name::new(label).map(Key::Label).map_err(|error| error.to_string())?
+        }
+        Json::Number(ordinal) => Key::Ordinal(ordinal.as_u64().ok_or("`operation` is no ordinal")?),
+        _ => return Err("`operation` is missing".into()),
+    };
+    if !row["failure"].is_null() {
+        return Ok(None);
+    }
+    let counted = row["counted"].as_array().ok_or("`counted` is no list")?;
+    let mut ranks = Vec::with_capacity(counted.len());
+    for name in counted {
+        let name = name.as_str().ok_or("`counted` holds something that is no name")?;
+        let held_out = (name == HELD_OUT).then(|| roster.held_out());
+        let rank = roster.rank(name).or(held_out);
+        ranks.push(rank.ok_or_else(|| {
+            format!("client \"{}\" is not on this job's roster", flare_core::shown(name))
+        })?);
+    }
+    ranks.sort();
+    Ok(Some((key, ranks)))
+}

@@ -1,0 +1,306 @@
+//! Carrying a run out: the controller, the comparisons, and what is left in the folder.
+
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flare_core::controller::{self, Finished};
+use flare_core::event::{Event, Kind, What};
+use flare_core::executor::{self, Cancel};
+use flare_core::federation::{self, Federation};
+use flare_core::journal;
+use flare_core::names::{Name, Rank, Roster};
+use flare_core::operation::Key;
+use flare_core::operations::{self, Operations};
+use flare_executor::Threads;
+
+use super::baseline::Bench;
+use super::keeping::Keeping;
+use super::prepare::Run;
+use super::rows::{self, Rows};
+use super::summary::{Ended, Measured};
+use super::{
+    Error, History, Interrupt, MODEL_FILE, Observer, Phase, RECEIPT_FILE, Receipt, SoFar, Summary,
+    folder,
+};
+use crate::session::{self, Session};
+
+const KINDS: [Kind; 10] = [
+    Kind::Reply,
+    Kind::Failure,
+    Kind::Progress,
+    Kind::Joined,
+    Kind::Left,
+    Kind::Back,
+    Kind::OperationStarted,
+    Kind::OperationEnded,
+    Kind::RoundStarted,
+    Kind::RoundEnded,
+];
+
+impl Run {
+    /// Carries the run out, or goes on with it. Blocks until it ends.
+    ///
+    /// # Errors
+    /// See [`Error`]; whatever ended it, what is finished is kept in the folder.
+    pub fn execute(
+        mut self,
+        observer: Arc<dyn Observer>,
+        interrupt: &Interrupt,
+    ) -> Result<Summary, Error> {
+        let session = self.open()?;
+        let watch = Arc::new(self.watch(&session, observer)?);
+        let operations: Arc<dyn Operations> = Arc::clone(&watch.keeping) as _;
+        let federation = Federation::new(operations).with_model(self.model.clone());
+        watch.listen(&federation);
+        watch.observer.opened(federation.roster(), self.is_resumed());
+        watch.phase(Phase::Federation);
+        let (finished, cancelled) = {
+            let runtime = Arc::downgrade(&session.runtime);
+            let _guard = interrupt.on_set(move || {
+                if let Some(runtime) = runtime.upgrade() {
+                    runtime.interrupt();
+                }
+            });
+            futures::executor::block_on(to_the_end(&mut *self.controller, &federation))
+                .map_err(|error| self.ended_badly(error, &watch, &session, interrupt))?
+        };
+        let history = watch.history();
+        let measured = self.measure(&finished, &history, &watch, interrupt)?;
+        watch.phase(Phase::Writing);
+        let run = federation.run();
+        let receipt = Receipt::new(run, &self.files, !history.timed, finished.model.hash());
+        self.write(&finished, &receipt)?;
+        let so_far = watch.so_far();
+        Ok(Summary::new(Ended { finished, cancelled, history, measured, receipt, so_far }))
+    }
+
+    fn open(&mut self) -> Result<Session, Error> {
+        let opened = Session::open(
+            self.run.clone(),
+            self.pool.clone(),
+            self.faults.take(),
+            self.place.home.clone(),
+            self.runtime.clone(),
+        );
+        opened.map_err(|error| match error {
+            session::Error::Operations(operations::Error::Journal(error)) => self.disk(error),
+            session::Error::Operations(error) => Error::Folder { fault: error.to_string() },
+            session::Error::Threads(error) => {
+                Error::Failed { fault: format!("starting threads: {error}"), out: self.out.clone() }
+            }
+        })
+    }
+
+    fn watch(&self, session: &Session, observer: Arc<dyn Observer>) -> Result<Watch, Error> {
+        let roster = &self.run.roster;
+        let mut history = History::default();
+        for record in rows::ended(&self.place.past) {
+            history.take(record, roster.held_out());
+        }
+        let rows = match &self.place.folder {
+            None => None,
+            Some(folder) => {
+                let rows = Rows::open(folder, &self.place.past, roster);
+                Some(rows.map_err(|error| self.disk(error))?)
+            }
+        };
+        let inner: Arc<dyn Operations> = Arc::clone(&session.runtime) as _;
+        let folder = self.place.folder.clone();
+        let operations = Arc::clone(&inner);
+        Ok(Watch {
+            observer,
+            roster: roster.clone(),
+            calls: self.counting.calls(),
+            begin: operations.now(),
+            operations,
+            keeping: Arc::new(Keeping::new(inner, folder)),
+            kept: Mutex::new((history, rows)),
+        })
+    }
+
+    /// What the federation's model and its comparisons measure.
+    fn measure(
+        &self,
+        finished: &Finished,
+        history: &History,
+        watch: &Watch,
+        interrupt: &Interrupt,
+    ) -> Result<Measured, Error> {
+        let of_controller = finished.metrics.get("accuracy").map(|mean| mean.value);
+        let mut measured = Measured { accuracy: of_controller, ..Measured::default() };
+        let rounds = history.trained();
+        let Some(dealt) = self.dealt.as_deref().filter(|_| rounds > 0) else { return Ok(measured) };
+        let cancel = Cancel::default();
+        let hook = cancel.clone();
+        let _guard = interrupt.on_set(move || hook.set());
+        let bench = Bench {
+            unit: &*self.unit,
+            dealt,
+            seed: self.run.seed,
+            model: &self.model,
+            rounds,
+            threads: Threads::new(self.pool.workers),
+            cancel: &cancel,
+        };
+        if !dealt.held_out().is_empty() {
+            measured.accuracy = bench.accuracy(&finished.model).unwrap_or(None).or(of_controller);
+        }
+        if self.job.report.central {
+            watch.phase(Phase::Central { done: 0, of: rounds });
+            let tick = |done| watch.phase(Phase::Central { done, of: rounds });
+            measured.central = measured.found("central", bench.central(&tick));
+        }
+        if self.job.report.alone {
+            let of = dealt.parts().len() as u64;
+            watch.phase(Phase::Alone { done: 0, of });
+            let roster = &self.run.roster;
+            let names = |index| name(roster, index);
+            let tick = |done| watch.phase(Phase::Alone { done, of });
+            measured.alone = measured.found("alone", bench.alone(&names, &tick));
+        }
+        if interrupt.is_set() {
+            return Err(Error::Interrupted { out: self.out.clone() });
+        }
+        Ok(measured)
+    }
+
+    fn write(&self, finished: &Finished, receipt: &Receipt) -> Result<(), Error> {
+        let Some(folder) = &self.place.folder else { return Ok(()) };
+        let mut text = serde_json::to_string_pretty(receipt)
+            .expect("plain data with text keys always becomes JSON");
+        text.push('\n');
+        let model = folder.export(MODEL_FILE, finished.model.encoded());
+        let written = model.and_then(|()| folder.export(RECEIPT_FILE, text.as_bytes()));
+        written.map_err(|error| self.disk(error))
+    }
+
+    fn disk(&self, error: journal::Error) -> Error {
+        match &self.out {
+            Some(out) => folder::fault(error, out),
+            None => Error::Disk { source: error, out: None },
+        }
+    }
+
+    /// The error of a controller, as what a user can do about it.
+    fn ended_badly(
+        &self,
+        error: controller::Error,
+        watch: &Watch,
+        session: &Session,
+        interrupt: &Interrupt,
+    ) -> Error {
+        if let Some(broken) = watch.keeping.broken() {
+            return self.disk(broken);
+        }
+        let out = self.out.clone();
+        if interrupt.is_set() {
+            return Error::Interrupted { out };
+        }
+        if let Some(fault) = session.failure() {
+            return Error::Failed { fault, out };
+        }
+        match other_run(&*error) {
+            Some(fault) => Error::Folder { fault },
+            None => Error::Failed { fault: error.to_string(), out },
+        }
+    }
+}
+
+fn name(roster: &Roster, index: usize) -> Name {
+    roster.name(Rank(u32::try_from(index).unwrap_or(u32::MAX)))
+}
+
+async fn to_the_end(
+    controller: &mut dyn controller::Controller,
+    federation: &Federation,
+) -> Result<(Finished, Vec<Key>), controller::Error> {
+    let finished = controller.run(federation).await;
+    let cancelled = match &finished {
+        Ok(_) => federation.close().await?,
+        // The run is not over: what is in flight is run again when it is gone on with.
+        Err(_) => Vec::new(),
+    };
+    Ok((finished?, cancelled))
+}
+
+/// What an error says of a journal that is another run's, if it does.
+fn other_run(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inner = match error.downcast_ref() {
+            Some(federation::Error::Operations(inner)) => Some(inner),
+            _ => error.downcast_ref::<operations::Error>(),
+        };
+        if let Some(
+            inner @ (operations::Error::Differs { .. }
+            | operations::Error::OtherRun { .. }
+            | operations::Error::Pruned { .. }),
+        ) = inner
+        {
+            return Some(inner.to_string());
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Everything that watches a run: the observer, the history, the rows.
+struct Watch {
+    observer: Arc<dyn Observer>,
+    roster: Roster,
+    calls: Arc<AtomicU64>,
+    begin: flare_core::clock::Timestamp,
+    operations: Arc<dyn Operations>,
+    keeping: Arc<Keeping>,
+    kept: Mutex<(History, Option<Rows>)>,
+}
+
+impl Watch {
+    fn listen(self: &Arc<Self>, federation: &Federation) {
+        let interest = self.observer.interest();
+        for kind in KINDS {
+            if kind == Kind::OperationEnded {
+                let watch = Arc::clone(self);
+                federation.on(kind, move |event| watch.ended(event));
+            }
+            if interest.has(kind) {
+                let watch = Arc::clone(self);
+                federation.on(kind, move |event| {
+                    watch.observer.event(event, &watch.so_far());
+                    Ok(())
+                });
+            }
+        }
+    }
+
+    /// An operation of an earlier process is in the history and in the files already.
+    fn ended(&self, event: &Event) -> Result<(), executor::Error> {
+        let What::OperationEnded { record } = &event.what else { return Ok(()) };
+        if event.replayed {
+            return Ok(());
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.0.take(record, self.roster.held_out());
+        let Some(rows) = &mut kept.1 else { return Ok(()) };
+        rows.add(record).map_err(|error| {
+            self.keeping.note(&error);
+            error.into()
+        })
+    }
+
+    fn phase(&self, phase: Phase) {
+        self.observer.phase(phase, &self.so_far());
+    }
+
+    fn so_far(&self) -> SoFar {
+        SoFar {
+            trained: self.calls.load(Ordering::Relaxed),
+            elapsed: self.operations.now().since(self.begin),
+        }
+    }
+
+    fn history(&self) -> History {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+}

@@ -1,0 +1,40 @@
+//! How a job is run here: what the job itself does not say.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use flare_core::component::Registry;
+use flare_store::Durability;
+
+/// How a job is run here. None of it changes the model.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder for the journal and the results; without it nothing is kept.
+    pub out: Option<PathBuf>,
+    /// Go on with the run that `out` holds, instead of beginning one.
+    pub resume: bool,
+    /// How many tasks run at once; as many as there are cores if absent.
+    pub workers: Option<NonZeroUsize>,
+    /// The record (`cohort.jsonl`) of an earlier run, whose cohorts are used again.
+    pub cohort: Option<PathBuf>,
+    /// Go on although components are not those that the run began with.
+    pub accept_units: bool,
+    /// What large files in `out` survive.
+    pub durability: Durability,
+    /// The components that the job may name.
+    pub registry: Registry,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            out: None,
+            resume: false,
+            workers: None,
+            cohort: None,
+            accept_units: false,
+            durability: Durability::default(),
+            registry: crate::registry(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Pattern one from a program: a federation in this process, and the example that is killed.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use flare::component::ComponentSpec;
+use flare::local::{Error, Options};
+use flare::operation::{OperationSpec, Targets, TaskSpec};
+
+fn echo(name: &str) -> Options {
+    Options::new(name).component(ComponentSpec::plain("echo"))
+}
+
+fn train(label: Option<&str>) -> OperationSpec {
+    let task = TaskSpec { name: "train".into(), ..TaskSpec::default() };
+    let label = label.map(|label| flare::names::Name::new(label).unwrap());
+    OperationSpec { label, ..OperationSpec::broadcast(task) }
+}
+
+#[test]
+fn replies_come_by_rank_whatever_the_order_of_the_names() {
+    let federation = flare::local(echo("names").names(["c", "a", "b"])).unwrap();
+    let outcome = flare::block_on(federation.broadcast_and_wait(train(None))).unwrap();
+    let replies = flare::block_on(federation.replies(&outcome)).unwrap();
+    let names: Vec<_> = replies.iter().map(|reply| federation.roster().name(reply.rank)).collect();
+    assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[test]
+fn options_that_cannot_be_are_refused_in_words() {
+    let error = |options: Options| flare::local(options).err().unwrap().to_string();
+    assert!(error(echo("Not A Name")).starts_with("\"Not A Name\" is no name: "));
+    assert_eq!(
+        error(echo("a").clients(0)),
+        "the roster is empty: list at least one client, or give a count of at least 1"
+    );
+    assert_eq!(error(echo("a").names(["x", "x"])), "client x is listed twice in the roster");
+    assert!(error(Options::new("a")).starts_with("the clients have no learner"));
+    let unknown = Options::new("a").component(ComponentSpec::plain("ekko"));
+    assert!(error(unknown).starts_with("there is no learner named \"ekko\"; known are: echo, "));
+}
+
+#[test]
+fn a_program_that_comes_again_is_answered_and_another_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || echo("again").clients(3).out(folder.path());
+    let replayed = |options: Options, label: &str| {
+        let federation = flare::local(options).unwrap();
+        flare::block_on(federation.broadcast_and_wait(train(Some(label))))
+            .map(|outcome| outcome.replayed)
+    };
+    assert!(!replayed(options(), "first").unwrap());
+    assert!(replayed(options(), "first").unwrap());
+    assert!(!replayed(options(), "second").unwrap());
+    let federation = flare::local(options()).unwrap();
+    let other = OperationSpec {
+        targets: Targets::Listed(vec![federation.roster().name(flare::names::Rank(0))]),
+        ..train(Some("first"))
+    };
+    let error = flare::block_on(federation.broadcast_and_wait(other)).unwrap_err().to_string();
+    assert!(error.starts_with("operation first differs: kind or targets"), "{error}");
+    drop(federation);
+    let error = flare::local(options().seed(9)).err().unwrap();
+    assert!(
+        matches!(error, Error::Operations(_)) && error.to_string().contains("whose seed differs")
+    );
+}
+
+fn example() -> Command {
+    let test = std::env::current_exe().unwrap();
+    let target: PathBuf = test.ancestors().nth(2).unwrap().into();
+    Command::new(target.join("examples/local"))
+}
+
+fn lines(command: &mut Command) -> Vec<String> {
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_example_that_is_killed_goes_on_from_its_journal_to_the_same_model() {
+    let source = std::fs::read_to_string(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/local.rs"),
+    );
+    assert!(source.unwrap().lines().count() < 60);
+    let undisturbed = lines(&mut example());
+    assert_eq!(undisturbed.len(), 21);
+    for round in [1, 7, 19] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = example().arg(folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mark = format!("round {round}");
+        assert!(output.any(|line| line.unwrap() == mark), "{mark}");
+        // SIGKILL, wherever it is now.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let again = lines(example().arg(folder.path()));
+        assert_eq!(again.last(), undisturbed.last());
+        let replayed = again.iter().filter(|line| line.ends_with("from the journal")).count();
+        assert!(replayed >= round, "{replayed} of {round} rounds were answered");
+        assert!(again[0].ends_with("from the journal"));
+    }
+}

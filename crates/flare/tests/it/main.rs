@@ -1,0 +1,9 @@
+//! The facade as a program uses it.
+#![allow(clippy::unwrap_used)]
+
+mod disk;
+mod jobs;
+mod local;
+mod resources;
+mod runs;
+mod toy;
