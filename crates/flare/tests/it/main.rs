@@ -3,6 +3,7 @@
 
 mod disk;
 mod jobs;
+mod kills;
 mod local;
 mod resources;
 mod runs;

@@ -492,3 +492,58 @@ fn an_observer_hears_rounds_and_phases_in_order() {
         ]
     );
 }
+
+#[test]
+fn an_interrupt_stops_learners_that_sleep_at_once() {
+    let text = FIXED
+        .replace(
+            "kind = \"fixed\"\nscale = 1.0\noffset = 1.0\n",
+            "kind = \"sleepy\"\ndelay = 600\n",
+        )
+        .replace("[learner.clients.client-1]\noffset = 4.0\n", "");
+    struct AtStart(Interrupt);
+    impl Observer for AtStart {
+        fn event(&self, event: &Event, _: &SoFar) {
+            if event.kind() == Kind::OperationStarted {
+                self.0.set();
+            }
+        }
+    }
+    let interrupt = Interrupt::new();
+    let run = Run::prepare(loaded(&text), Options::default()).unwrap();
+    // The learners would sleep for ten minutes; this test's own patience is far less.
+    let error = run.execute(Arc::new(AtStart(interrupt.clone())), &interrupt).unwrap_err();
+    assert!(matches!(error, Error::Interrupted { .. }), "{error}");
+}
+
+/// A controller that returns while an operation is in flight.
+struct Leaves;
+
+#[async_trait::async_trait]
+impl flare::controller::Controller for Leaves {
+    async fn run(
+        &mut self,
+        federation: &flare::federation::Federation,
+    ) -> Result<flare::controller::Finished, flare::controller::Error> {
+        let task = flare::operation::TaskSpec { name: "train".into(), ..Default::default() };
+        let spec = flare::operation::OperationSpec::broadcast(task);
+        let label = flare::names::Name::new("forgotten").ok();
+        drop(federation.broadcast(flare::operation::OperationSpec { label, ..spec }).await?);
+        Ok(flare::controller::Finished::default())
+    }
+}
+
+#[test]
+fn what_a_controller_leaves_open_is_cancelled_by_name() {
+    let text = "name = \"leaves\"\n[clients]\ncount = 2\n[controller]\nkind = \"leaves\"\n\
+                [learner]\nkind = \"sleepy\"\ndelay = 600";
+    let mut registry = flare::registry();
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Nothing {}
+    let leaves = flare::component::Component::controller("leaves", "0", |_: Nothing| Ok(Leaves));
+    registry.add(leaves);
+    let job = job::parse(text, "job.toml", &Overrides::default(), &registry).unwrap();
+    let loaded = Loaded { job, folder: PathBuf::new(), origin: "job.toml".into() };
+    let summary = run(loaded, Options { registry, ..Options::default() }).unwrap();
+    assert_eq!(summary.cancelled, ["forgotten"]);
+}
