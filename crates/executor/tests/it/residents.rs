@@ -128,6 +128,17 @@ fn a_task_that_is_not_let_in_leaves_the_executor_where_it_is() {
 }
 
 #[test]
+fn what_was_used_longest_ago_makes_room() {
+    let (bench, log) = noted(3, 1);
+    for rank in [0, 1, 2, 0, 3, 2, 0] {
+        bench.run(1, "fine", rank).unwrap();
+    }
+    let log = log.lock().unwrap();
+    let torn: Vec<&String> = log.iter().filter(|it| it.starts_with("teardown")).collect();
+    assert_eq!(torn, ["teardown client-1"]);
+}
+
+#[test]
 fn no_worker_keeps_more_than_its_residents() {
     let (bench, log) = noted(3, 2);
     for operation in 0..20 {
