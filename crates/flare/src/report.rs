@@ -5,14 +5,17 @@
 
 mod chart;
 mod markup;
+#[cfg(feature = "local")]
+mod of_run;
 mod scale;
-mod spread;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chart::{Band, Chart, Line, Tone};
 use markup::Page;
+#[cfg(feature = "local")]
+pub use of_run::figures;
 use scale::Measure;
 
 /// The most charts of metrics that a page has; the others are in the table of rounds.
@@ -52,19 +55,29 @@ pub struct Round {
     pub seconds: f64,
     /// The size of the replies that counted, in bytes.
     pub bytes: u64,
-    /// Metrics of the model on the held-out rows, by name.
-    pub held_out: BTreeMap<String, f64>,
-    /// Metrics that the clients measured, by name.
+    /// Clients that were asked to train.
+    pub asked: u64,
+    /// Clients whose update counts.
+    pub counted: u64,
+    /// Metrics of the round's model, by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// How these metrics lie over the clients, by name.
     pub clients: BTreeMap<String, Spread>,
 }
 
-/// One metric of one round over the clients that counted.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// How the values of a metric lie over clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Spread {
-    /// The weighted mean.
-    pub mean: f64,
-    /// The value of each client, in any order.
-    pub values: Vec<f64>,
+    /// The least.
+    pub min: f64,
+    /// A quarter is below.
+    pub lower: f64,
+    /// Half is below.
+    pub median: f64,
+    /// Three quarters are below.
+    pub upper: f64,
+    /// The greatest.
+    pub max: f64,
 }
 
 /// The page of a report.
@@ -137,7 +150,7 @@ fn charts(page: &mut Page, rounds: &[&Round], all: usize) {
 
 /// Accuracy and loss come first, then the others by name.
 fn metric_names<'a>(rounds: &[&'a Round]) -> Vec<&'a str> {
-    let names = rounds.iter().flat_map(|round| round.held_out.keys().chain(round.clients.keys()));
+    let names = rounds.iter().flat_map(|round| round.metrics.keys().chain(round.clients.keys()));
     let names: BTreeSet<&str> = names.map(String::as_str).collect();
     let mut names: Vec<&str> = names.into_iter().collect();
     names.sort_by_key(|name| match *name {
@@ -151,20 +164,18 @@ fn metric_names<'a>(rounds: &[&'a Round]) -> Vec<&'a str> {
 fn metric_chart(name: &str, rounds: &[&Round]) -> Chart {
     let measure = if name == "accuracy" { Measure::Share } else { Measure::Plain };
     let mut chart = Chart::new(name, measure, rounds.iter().map(|round| round.round));
-    let of_clients = |round: &&Round| round.clients.get(name).cloned();
-    let spreads: Vec<Option<Spread>> = rounds.iter().map(of_clients).collect();
-    if spreads.iter().flatten().any(|spread| spread.values.len() > 1) {
-        let quartiles = |at: &Option<Spread>| spread::quartiles(&at.as_ref()?.values);
-        let five: Vec<_> = spreads.iter().map(quartiles).collect();
-        let all = five.iter().map(|five| five.map(|five| (five[0], five[4]))).collect();
-        let middle = five.iter().map(|five| five.map(|five| (five[1], five[3]))).collect();
+    let spreads: Vec<_> = rounds.iter().map(|round| round.clients.get(name)).collect();
+    let edges = |of: fn(&Spread) -> (f64, f64)| spreads.iter().map(|at| at.map(of)).collect();
+    if spreads.iter().any(Option::is_some) {
+        let all = edges(|spread| (spread.min, spread.max));
         chart.bands.push(Band { name: "clients, least to most".into(), edges: all });
+        let middle = edges(|spread| (spread.lower, spread.upper));
         chart.bands.push(Band { name: "middle half".into(), edges: middle });
     }
-    let mean = spreads.iter().map(|spread| spread.as_ref().map(|spread| spread.mean)).collect();
-    chart.push(Line { name: "clients' mean".into(), tone: Tone::Second, values: mean });
-    let held_out = rounds.iter().map(|round| round.held_out.get(name).copied()).collect();
-    chart.push(Line { name: "held-out rows".into(), tone: Tone::First, values: held_out });
+    let median = spreads.iter().map(|at| at.map(|spread| spread.median)).collect();
+    chart.push(Line { name: "clients' median".into(), tone: Tone::Second, values: median });
+    let model = rounds.iter().map(|round| round.metrics.get(name).copied()).collect();
+    chart.push(Line { name: "model".into(), tone: Tone::First, values: model });
     chart
 }
 

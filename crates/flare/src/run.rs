@@ -41,3 +41,5 @@ pub const METRICS_FILE: &str = "metrics.jsonl";
 pub const COHORT_FILE: &str = "cohort.jsonl";
 /// What the run is a function of.
 pub const RECEIPT_FILE: &str = "receipt.json";
+/// Curves and tables of the run, for people.
+pub const REPORT_FILE: &str = "report.html";

@@ -27,12 +27,13 @@ pub(super) fn rounds(page: &mut Page, rounds: &[&Round]) {
     page.raw("<details>\n<summary>Rounds</summary>\n<div class=\"wide\"><table>\n<thead><tr>");
     page.raw("<th scope=\"col\">round</th>");
     for name in names {
-        for whose in ["held-out", "clients"] {
-            page.raw("<th scope=\"col\">").text(name).raw("<br><small>").raw(whose);
+        for whose in ["model", "clients' median"] {
+            page.raw("<th scope=\"col\">").text(name).raw("<br><small>").text(whose);
             page.raw("</small></th>");
         }
     }
-    page.raw("<th scope=\"col\">time</th><th scope=\"col\">replies</th></tr></thead>\n<tbody>\n");
+    page.raw("<th scope=\"col\">clients</th><th scope=\"col\">time</th>");
+    page.raw("<th scope=\"col\">replies</th></tr></thead>\n<tbody>\n");
     for round in rounds {
         row(page, round, names);
     }
@@ -43,14 +44,19 @@ fn row(page: &mut Page, round: &Round, names: &[&str]) {
     page.raw("<tr><th scope=\"row\">").text(&round.round.to_string()).raw("</th>");
     for name in names {
         let measure = if *name == "accuracy" { Measure::Share } else { Measure::Plain };
-        let mean = round.clients.get(*name).map(|spread| spread.mean);
-        for value in [round.held_out.get(*name).copied(), mean] {
-            let shown = value.map(|value| measure.shown(value)).unwrap_or_default();
-            page.raw("<td>").text(&shown).raw("</td>");
+        let median = round.clients.get(*name).map(|spread| spread.median);
+        for value in [round.metrics.get(*name).copied(), median] {
+            cell(page, &value.map(|value| measure.shown(value)).unwrap_or_default());
         }
     }
-    page.raw("<td>").text(&Measure::Seconds.shown(round.seconds)).raw("</td><td>");
-    page.text(&Measure::Bytes.shown(round.bytes as f64)).raw("</td></tr>\n");
+    cell(page, &format!("{} of {}", round.counted, round.asked));
+    cell(page, &Measure::Seconds.shown(round.seconds));
+    cell(page, &Measure::Bytes.shown(round.bytes as f64));
+    page.raw("</tr>\n");
+}
+
+fn cell(page: &mut Page, text: &str) {
+    page.raw("<td>").text(text).raw("</td>");
 }
 
 /// The receipt, folded away.

@@ -3,16 +3,20 @@
 use super::*;
 
 fn round(number: u64) -> Round {
-    let values: Vec<f64> = (0..10).map(|client| 0.5 + 0.04 * f64::from(client)).collect();
-    let metrics = |mean: f64| [("accuracy".to_owned(), mean), ("loss".to_owned(), 2.0 - mean)];
-    let spread = |(name, mean)| (name, Spread { mean, values: values.clone() });
     Round {
         round: number,
         seconds: 0.012,
         bytes: 26_000,
-        held_out: metrics(0.9).into(),
-        clients: metrics(0.68).map(spread).into(),
+        asked: 10,
+        counted: 9,
+        metrics: [("accuracy".into(), 0.9), ("loss".into(), 0.4)].into(),
+        clients: [("accuracy".into(), spread(0.5))].into(),
     }
+}
+
+/// A spread that begins here, in steps of an eighth.
+fn spread(min: f64) -> Spread {
+    Spread { min, lower: min + 0.125, median: min + 0.25, upper: min + 0.375, max: min + 0.5 }
 }
 
 fn report(rounds: u64) -> Report {
@@ -113,8 +117,8 @@ fn names_from_strangers_bring_no_markup_and_no_control_characters() {
     wild.figures = vec![(hostile.into(), hostile.into())];
     wild.receipt = hostile.into();
     for round in &mut wild.rounds {
-        round.held_out.insert(hostile.into(), 1.0);
-        round.clients.insert(hostile.into(), Spread { mean: 1.0, values: vec![0.0, 2.0] });
+        round.metrics.insert(hostile.into(), 1.0);
+        round.clients.insert(hostile.into(), spread(0.0));
     }
     let page = render(&wild).replace("src=//a", "");
     check_harmless(&page);
@@ -125,15 +129,15 @@ fn names_from_strangers_bring_no_markup_and_no_control_characters() {
 #[test]
 fn curves_are_where_their_values_are() {
     let mut two = report(2);
-    two.rounds[0].held_out = BTreeMap::from([("accuracy".into(), 0.0)]);
-    two.rounds[1].held_out = BTreeMap::from([("accuracy".into(), 1.0)]);
+    two.rounds[0].metrics = BTreeMap::from([("accuracy".into(), 0.0)]);
+    two.rounds[1].metrics = BTreeMap::from([("accuracy".into(), 1.0)]);
     for round in &mut two.rounds {
         round.clients.clear();
     }
     let page = render(&two);
     // From the lower left corner of the drawing to the upper right one.
     assert!(page.contains("<path class=\"first\" d=\"M64.0 230.0L626.0 10.0\"/>"), "{page}");
-    assert!(page.contains("<title>round 2; held-out rows: 100.0 %</title>"), "{page}");
+    assert!(page.contains("<title>round 2; model: 100.0 %</title>"), "{page}");
     assert!(!page.contains("<path class=\"band\""), "no clients, no band");
 }
 
@@ -141,8 +145,8 @@ fn curves_are_where_their_values_are() {
 fn a_band_spans_the_clients_and_its_middle_half() {
     let mut two = report(2);
     for round in &mut two.rounds {
-        round.held_out.clear();
-        let spread = Spread { mean: 0.5, values: vec![1.0, 0.0, 0.25, 0.75, 0.5] };
+        round.metrics.clear();
+        let spread = Spread { min: 0.0, lower: 0.25, median: 0.5, upper: 0.75, max: 1.0 };
         round.clients = BTreeMap::from([("accuracy".into(), spread)]);
     }
     let page = render(&two);
@@ -154,9 +158,9 @@ fn a_band_spans_the_clients_and_its_middle_half() {
 #[test]
 fn values_that_are_no_numbers_are_gaps() {
     let mut odd = report(5);
-    odd.rounds[1].held_out.insert("loss".into(), f64::NAN);
-    odd.rounds[2].held_out.clear();
-    odd.rounds[3].clients.insert("loss".into(), Spread { mean: f64::INFINITY, values: vec![] });
+    odd.rounds[1].metrics.insert("loss".into(), f64::NAN);
+    odd.rounds[2].metrics.clear();
+    odd.rounds[3].clients.insert("loss".into(), spread(f64::INFINITY));
     odd.rounds[4].seconds = f64::NAN;
     let page = render(&odd);
     check_harmless(&page);

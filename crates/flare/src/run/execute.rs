@@ -20,9 +20,10 @@ use super::prepare::Run;
 use super::rows::{self, Rows};
 use super::summary::{Ended, Measured};
 use super::{
-    Error, History, Interrupt, MODEL_FILE, Observer, Phase, RECEIPT_FILE, Receipt, SoFar, Summary,
-    folder,
+    Error, History, Interrupt, MODEL_FILE, Observer, Phase, RECEIPT_FILE, REPORT_FILE, Receipt,
+    SoFar, Summary, folder,
 };
+use crate::report::{self, Report};
 use crate::session::{self, Session};
 
 const KINDS: [Kind; 10] = [
@@ -70,9 +71,11 @@ impl Run {
         watch.phase(Phase::Writing);
         let run = federation.run();
         let receipt = Receipt::new(run, &self.files, !history.timed, finished.model.hash());
-        self.write(&finished, &receipt)?;
         let so_far = watch.so_far();
-        Ok(Summary::new(Ended { finished, cancelled, history, measured, receipt, so_far }))
+        let ended = Ended { finished, cancelled, history, measured, receipt, so_far };
+        let summary = Summary::new(ended);
+        self.write(&summary)?;
+        Ok(summary)
     }
 
     fn open(&mut self) -> Result<Session, Error> {
@@ -165,13 +168,18 @@ impl Run {
         Ok(measured)
     }
 
-    fn write(&self, finished: &Finished, receipt: &Receipt) -> Result<(), Error> {
+    fn write(&self, summary: &Summary) -> Result<(), Error> {
         let Some(folder) = &self.place.folder else { return Ok(()) };
-        let mut text = serde_json::to_string_pretty(receipt)
+        let mut receipt = serde_json::to_string_pretty(&summary.receipt)
             .expect("plain data with text keys always becomes JSON");
-        text.push('\n');
-        let model = folder.export(MODEL_FILE, finished.model.encoded());
-        let written = model.and_then(|()| folder.export(RECEIPT_FILE, text.as_bytes()));
+        receipt.push('\n');
+        let report = report::render(&Report::of(summary));
+        let files = [
+            (MODEL_FILE, &summary.model.encoded()[..]),
+            (RECEIPT_FILE, receipt.as_bytes()),
+            (REPORT_FILE, report.as_bytes()),
+        ];
+        let written = files.into_iter().try_for_each(|(name, bytes)| folder.export(name, bytes));
         written.map_err(|error| self.disk(error))
     }
 

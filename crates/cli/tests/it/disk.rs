@@ -1,0 +1,179 @@
+//! Full disks and kills: the last finished round is whole, and the run goes on from it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::place::{Ended, FIXED, Place, with_learner};
+
+/// A model of 2 MB, and five rounds.
+fn large() -> String {
+    FIXED.replace("shape = [2, 3]", "shape = [500, 1000]").replace("rounds = 3", "rounds = 5")
+}
+
+/// Fails unless the folder holds no temporary file, and a model only where it is whole.
+fn check_folder(place: &Place, after: &str) {
+    let folder = place.path("out");
+    for name in ["model.safetensors", "best.safetensors"] {
+        if let Ok(bytes) = fs::read(folder.join(name)) {
+            let whole = flare::tensor::Tensors::decode(bytes);
+            assert!(whole.is_ok(), "{after}: {name}: {whole:?}");
+        }
+    }
+}
+
+fn no_temporary_file(place: &Place) {
+    let left: Vec<_> = place.files().into_iter().filter(|file| file.contains(".tmp")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+fn rounds_ended(ended: &Ended) -> usize {
+    ended.json().iter().filter(|line| line["event"] == "round-ended").count()
+}
+
+#[test]
+fn a_file_that_may_grow_no_more_ends_the_run_and_loses_nothing() {
+    // A file that grows with the rounds passes the limit in the midst of the run; the model does not.
+    let many = FIXED.replace("count = 2", "count = 300").replace("rounds = 3", "rounds = 6");
+    let place = Place::with_job(&many);
+    let args = "job.toml --json --quiet";
+    let whole = place.flare(&["run", "job.toml", "--json", "--quiet", "--out", "whole"]).well();
+    let files = place.files();
+    let largest = files.iter().map(|file| fs::metadata(place.path(file)).unwrap().len());
+    let blocks = largest.max().unwrap() / 512 / 2;
+    let script = format!("ulimit -f {blocks}; exec $FLARE run {args} --out out");
+    let full = place.ended(place.shell(&script).output().unwrap());
+
+    assert_eq!(full.code, Some(4), "{full}");
+    assert!(full.stderr.contains("out/") && full.stderr.contains("too large"), "{full}");
+    assert!(full.stderr.contains("--resume out"), "{full}");
+    let finished = rounds_ended(&full);
+    assert!((1..6).contains(&finished), "it failed in the midst of the run: {full}");
+    check_folder(&place, "the full disk");
+
+    let rest = place.flare(&["run", "job.toml", "--json", "--quiet", "--resume", "out"]).well();
+    assert_eq!(rest.summary()["model_hash"], whole.summary()["model_hash"]);
+    let trained = rest.summary()["trained"].as_u64().unwrap();
+    assert!(trained <= 300 * (6 - finished as u64), "{trained} after {finished} rounds");
+    no_temporary_file(&place);
+}
+
+/// Kills are at these many moments.
+const KILLS: u32 = 20;
+
+#[test]
+fn kill_at_any_moment_leaves_a_folder_that_goes_on() {
+    let place = Place::with_job(&large());
+    let args = ["run", "job.toml", "--json", "--quiet"];
+    let whole = place.flare(&args).well();
+    let (hash, lines) = (whole.summary()["model_hash"].clone(), whole.json().len());
+    let mut chance = Chance::from_the_system();
+    let mut kills = 0;
+    while kills < KILLS {
+        let folder = if place.path("out").exists() { "--resume=out" } else { "--out=out" };
+        let mut command = place.command(&[&args[..], &[folder]].concat());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let moment = (chance.below(lines as u64), Duration::from_micros(chance.below(8_000)));
+        let killed = kill_at(child, moment);
+        check_folder(&place, &format!("kill {kills} at {moment:?}, seed {}", chance.seed));
+        if killed {
+            kills += 1;
+        } else {
+            finish(&place, &hash, &chance);
+        }
+    }
+    finish(&place, &hash, &chance);
+}
+
+/// Resumes to the end, compares the hash, and clears the folder away.
+fn finish(place: &Place, hash: &serde_json::Value, chance: &Chance) {
+    let folder = if place.path("out").exists() { "--resume=out" } else { "--out=out" };
+    let ended = place.flare(&["run", "job.toml", "--json", "--quiet", folder]).well();
+    assert_eq!(&ended.summary()["model_hash"], hash, "seed {}", chance.seed);
+    no_temporary_file(place);
+    fs::remove_dir_all(place.path("out")).unwrap();
+}
+
+/// Kills the child so long after so many lines; says whether it was there to be killed.
+fn kill_at(mut child: Child, (lines, then): (u64, Duration)) -> bool {
+    let pipe = read_lines(&mut child);
+    let mut seen = 0;
+    while seen < lines && pipe.recv().is_ok() {
+        seen += 1;
+    }
+    // Lines that come while it waits are read, so that the program never waits for us.
+    let mut left = then;
+    while pipe.recv_timeout(left).is_ok() {
+        left /= 2;
+    }
+    child.kill().unwrap();
+    !child.wait().unwrap().success()
+}
+
+fn read_lines(child: &mut Child) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    let stdout = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Numbers by chance, from a seed that a failure shows. `FLARE_TEST_SEED` sets it.
+struct Chance {
+    seed: u64,
+    stream: flare::random::Stream,
+}
+
+impl Chance {
+    fn from_the_system() -> Self {
+        let named = std::env::var("FLARE_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+        let seed = named.unwrap_or_else(|| u64::from(std::process::id()) << 20 ^ nanoseconds());
+        println!("FLARE_TEST_SEED={seed}");
+        Self { seed, stream: flare::random::StreamId::new(seed, "kills").stream() }
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.stream.below(limit)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the seed of a test is new each time, and printed")]
+fn nanoseconds() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::from(now.subsec_nanos())
+}
+
+#[test]
+fn a_folder_in_use_is_refused_and_left_alone() {
+    let place = Place::with_job(FIXED);
+    place.flare(&["run", "job.toml", "--quiet", "--out", "out"]).well().figure("rounds");
+    let again = place.flare(&["run", "job.toml", "--quiet", "--out", "out"]);
+    assert_eq!(again.code, Some(3), "{again}");
+    assert!(again.stderr.contains("--resume") && again.stdout.is_empty(), "{again}");
+    let other = FIXED.replace("offset = 0.5", "offset = 0.25");
+    place.write("other.toml", other);
+    let other = place.flare(&["run", "other.toml", "--quiet", "--resume", "out"]);
+    assert_eq!(other.code, Some(3), "{other}");
+}
+
+#[test]
+fn two_runs_do_not_share_a_folder() {
+    let place = Place::new();
+    place.write("job.toml", with_learner("kind = \"sleepy\"\ndelay = 0.2"));
+    let mut command = place.command(&["run", "job.toml", "--json", "--quiet", "--out=out"]);
+    let mut first = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let second = place.flare(&["run", "job.toml", "--quiet", "--resume=out"]);
+    assert_eq!(second.code, Some(3), "{second}");
+    assert!(second.stderr.contains("in use"), "{second}");
+    assert!(lines.last().unwrap().unwrap().contains("summary"), "the first run is not disturbed");
+    assert!(first.wait().unwrap().success());
+}

@@ -1,0 +1,380 @@
+//! Bad input: each an exact error, with its exit code, before anything is trained or written.
+
+use expect_test::{Expect, expect};
+
+use crate::place::{Ended, FIXED, Place, with_learner};
+
+/// Runs the job in its folder with `--out out`.
+fn run(place: &Place) -> Ended {
+    place.flare(&["run", "job.toml", "--quiet", "--out", "out"])
+}
+
+/// A job with one thing changed gives this; nothing is left behind.
+fn refused(what: &str, with: &str, said: Expect) {
+    assert!(FIXED.contains(what), "{what}");
+    let place = Place::with_job(&FIXED.replacen(what, with, 1));
+    let ended = run(&place);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    assert_eq!(place.files(), ["job.toml"], "something was left behind");
+    said.assert_eq(&ended.to_string());
+}
+
+/// A job begins, and fails so.
+fn failed(job: &str, said: Expect) {
+    let ended = run(&Place::with_job(job));
+    assert_eq!(ended.code, Some(1), "{ended}");
+    said.assert_eq(&ended.to_string());
+}
+
+#[test]
+fn no_such_job() {
+    expect![[r#"
+        [EOF]
+        --- stderr
+        error: reading job nowhere.toml: No such file or directory (os error 2)
+        hint: `flare job new FILE` writes a job to start from
+        [EOF]
+        --- exit 2
+    "#]]
+    .assert_eq(&Place::new().flare(&["run", "nowhere.toml"]).to_string());
+}
+
+#[test]
+fn no_toml() {
+    refused(
+        "count = 2",
+        "count = ",
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: job.toml:5:9: string values must be quoted, expected literal string
+        [EOF]
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_component() {
+    refused(
+        "\"fedavg\"",
+        "\"fedavgg\"",
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: job.toml: 1 fault
+          controller.kind = "fedavgg": expected a controller that is known: fedavg, relay
+        hint: `flare job schema` says what each field takes, `flare job new` shows a job
+        [EOF]
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn no_clients() {
+    refused(
+        "count = 2",
+        "count = 0",
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: job.toml: 1 fault
+          clients.count = 0: expected at least 1
+        hint: `flare job schema` says what each field takes, `flare job new` shows a job
+        [EOF]
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn more_sampled_than_there_are() {
+    refused(
+        "rounds = 3",
+        "rounds = 3\nsample = { size = 3 }",
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: job.toml: 1 fault
+          controller.sample.size = 3: expected at most the 2 clients that there are
+        hint: `flare job schema` says what each field takes, `flare job new` shows a job
+        [EOF]
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn more_awaited_than_there_are() {
+    refused(
+        "rounds = 3",
+        "rounds = 3\nreplies = { min_replies = 3 }",
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: job.toml: 1 fault
+          controller.replies.min_replies = 3: expected at most the 2 that are asked
+        hint: `flare job schema` says what each field takes, `flare job new` shows a job
+        [EOF]
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn out_of_range_and_misspelt_and_missing_all_at_once() {
+    let place = Place::with_job(
+        "name = \"UPPER\"\nsead = 1\n[clients]\ncount = 2\n[controller]\nkind = \"fedavg\"\nrounds = -1\n\
+         proximal_mu = \"much\"\n",
+    );
+    let ended = run(&place);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    expect![[r#"
+        [EOF]
+        --- stderr
+        error: job.toml: 5 faults
+          name = "UPPER": expected a name: 1 to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit
+          controller.proximal_mu = "much": expected a number
+          controller.rounds = -1: expected at least 0
+          learner: missing, expected a table
+          sead = 1: expected one of the fields clients, controller, data, faults, filters, learner, model, name, report, seed
+        hint: `flare job schema` says what each field takes, `flare job new` shows a job
+        [EOF]
+        --- exit 2
+    "#]].assert_eq(&ended.to_string());
+}
+
+#[test]
+fn a_model_file_that_is_not_there() {
+    refused(
+        "[[model.tensors]]\nname = \"weights\"\nshape = [2, 3]",
+        "[model]\nfile = \"none.safetensors\"",
+        expect![[r#"
+            [EOF]
+            --- stderr
+            error: model none.safetensors: No such file or directory (os error 2)
+            [EOF]
+            --- exit 2
+        "#]],
+    );
+}
+
+#[test]
+fn a_data_file_that_is_not_there() {
+    let data = "shape = [2, 3]\n[data]\npath = \"none.csv\"\nformat = \"csv\"\nlabel = \"y\"";
+    refused(
+        "shape = [2, 3]",
+        data,
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: data: reading data none.csv: No such file or directory (os error 2)
+        [EOF]
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn a_partition_that_cannot_be_reached() {
+    let data = "[data]\npath = \"rows.csv\"\nformat = \"csv\"\nlabel = \"y\"\nclasses = 2\n\
+                [data.partition]\nkind = \"dirichlet\"\nalpha = 0.01\nmin_size = 30\n";
+    let place = Place::with_job(&format!("{FIXED}{data}"));
+    let rows: String = (0..40).map(|row| format!("{row},{}\n", row % 2)).collect();
+    place.write("rows.csv", format!("x,y\n{rows}"));
+    let ended = run(&place);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    expect![[r#"
+        [EOF]
+        --- stderr
+        error: data: partition: 2 clients with at least 30 each take 60, but there are only 40 rows: ask for fewer clients, or for less than 30 (min_size)
+        [EOF]
+        --- exit 2
+    "#]].assert_eq(&ended.to_string());
+}
+
+#[test]
+fn no_key_and_value_to_set() {
+    let place = Place::with_job(FIXED);
+    expect![[r#"
+        [EOF]
+        --- stderr
+        error: --set rounds: expected KEY=VALUE, such as controller.rounds=5
+        [EOF]
+        --- exit 2
+    "#]]
+    .assert_eq(&place.flare(&["run", "job.toml", "--set", "rounds"]).to_string());
+}
+
+#[test]
+fn a_mistake_on_the_command_line() {
+    expect![[r#"
+        [EOF]
+        --- stderr
+        error: unexpected argument '--wrokers' found
+
+          tip: a similar argument exists: '--workers'
+
+        Usage: flare run --workers <N> <JOB>
+
+        For more information, try '--help'.
+        [EOF]
+        --- exit 2
+    "#]]
+    .assert_eq(&Place::new().flare(&["run", "a.toml", "--wrokers=2"]).to_string());
+    let both = Place::new().flare(&["run", "a.toml", "--out=a", "--resume=b"]);
+    assert_eq!(both.code, Some(2), "{both}");
+}
+
+#[test]
+fn a_learner_that_fails_everywhere() {
+    failed(
+        &with_learner("kind = \"failing\"\nrounds = [2]"),
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: the run failed: round 2: operation train-2: 0 of the 1 replies that it needs came
+          client-0: the learner failed: fails in round 2, as its settings say
+          client-1: the learner failed: fails in round 2, as its settings say
+        hint: what is finished is kept; go on with `flare run job.toml --resume out`
+        [EOF]
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_learner_that_panics() {
+    failed(
+        &with_learner("kind = \"failing\"\nhow = \"panic\""),
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: the run failed: round 1: operation train-1: 0 of the 1 replies that it needs came
+          client-0: the learner panicked: panics in round 1, as its settings say, at plugins/study/src/learners.rs:LINE
+          client-1: the learner panicked: panics in round 1, as its settings say, at plugins/study/src/learners.rs:LINE
+        hint: what is finished is kept; go on with `flare run job.toml --resume out`
+        [EOF]
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn no_number_in_every_update() {
+    failed(
+        &with_learner("kind = \"failing\"\nhow = \"nan\""),
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: the run failed: round 1: operation train-1: 0 of the 1 replies that it needs came
+          client-0: its reply was refused: tensor "weights" holds a NaN or an infinity at element 0; accept_non_finite = true would let it through
+          client-1: its reply was refused: tensor "weights" holds a NaN or an infinity at element 0; accept_non_finite = true would let it through
+        hint: what is finished is kept; go on with `flare run job.toml --resume out`
+        [EOF]
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn another_shape_than_the_models() {
+    failed(
+        &with_learner("kind = \"failing\"\nhow = \"wrong_shape\""),
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: the run failed: round 1: operation train-1: 0 of the 1 replies that it needs came
+          client-0: its reply was refused: tensor "weights" is F32 of shape [2, 3, 1], where the task has F32 of shape [2, 3]
+          client-1: its reply was refused: tensor "weights" is F32 of shape [2, 3, 1], where the task has F32 of shape [2, 3]
+        hint: what is finished is kept; go on with `flare run job.toml --resume out`
+        [EOF]
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn one_client_that_fails_is_left_out_by_name_and_the_run_goes_on() {
+    let failing = "kind = \"failing\"\nclients = [\"client-1\"]";
+    let place = Place::with_job(&with_learner(failing));
+    let ended = place.flare(&["run", "job.toml", "--out", "out"]).well();
+    expect![[r#"
+        accuracy of the federation                75.00 %
+        accuracy with all data in one place       -
+        mean accuracy of the clients' own models  -
+        rounds                                    3
+        model hash                                HASH
+        time                                      TIME UNIT
+        peak memory                               SIZE UNIT
+        [EOF]
+        --- stderr
+        fixed: 2 clients, 3 rounds, seed 7, kept in out
+        train-1: client-1: the learner failed: fails in round 1, as its settings say
+        round 1/3: accuracy 50.00 %, loss 2.0000, 1 of 2 clients, TIME UNIT
+        train-2: client-1: the learner failed: fails in round 2, as its settings say
+        round 2/3: accuracy 62.50 %, loss 1.5000, 1 of 2 clients, TIME UNIT
+        train-3: client-1: the learner failed: fails in round 3, as its settings say
+        round 3/3: accuracy 75.00 %, loss 1.2500, 1 of 2 clients, TIME UNIT
+        [EOF]
+        --- exit 0
+    "#]]
+    .assert_eq(&ended.to_string());
+}
+
+#[test]
+fn a_total_weight_of_nothing() {
+    failed(
+        &FIXED.replace("examples = 4", "examples = 0"),
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: the run failed: round 1: total weight 0: client-0, client-1 replied with no examples, so there is no mean; the model stays as it was
+        hint: what is finished is kept; go on with `flare run job.toml --resume out`
+        [EOF]
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_weight_below_nothing() {
+    failed(
+        &FIXED.replace("examples = 4", "weight = -1.0"),
+        expect![[r#"
+        [EOF]
+        --- stderr
+        error: the run failed: round 1: operation train-1: 0 of the 1 replies that it needs came
+          client-0: the learner failed: weight -1 is no weight: it must be a finite number of at least 0
+          client-1: the learner failed: weight -1 is no weight: it must be a finite number of at least 0
+        hint: what is finished is kept; go on with `flare run job.toml --resume out`
+        [EOF]
+        --- exit 1
+    "#]],
+    );
+}
+
+/// The rule that refuses a job's name stands in the error, and the name is harmless there.
+#[test]
+fn names_that_could_be_paths_options_or_lines_of_a_log() {
+    let long = "n".repeat(300);
+    let names = ["../../../tmp/escaped", "--help", "a\\u0000b", "x\\n{\\\"level\\\":1}\\u001b[2J"];
+    for name in names.into_iter().chain(["safe\\u202Elmot.boj", &long]) {
+        let place = Place::with_job(&FIXED.replacen("\"fixed\"", &format!("\"{name}\""), 1));
+        let ended = run(&place);
+        assert_eq!(ended.code, Some(2), "{name}: {ended}");
+        assert!(ended.stderr.contains("name") && ended.stderr.contains("64"), "{ended}");
+        let harmless = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+        assert!(ended.stderr.chars().all(harmless), "{ended}");
+        assert!(ended.stderr.lines().all(|line| line.len() < 450), "{ended}");
+        assert_eq!(place.files(), ["job.toml"], "{name}");
+    }
+}
+
+#[test]
+fn a_file_name_with_escapes_is_shown_harmlessly() {
+    let ended = Place::new().flare(&["run", "a\u{1b}[2J\nb.toml"]);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    assert!(ended.stderr.contains(r"a\u{1b}[2J\u{a}b.toml"), "{ended}");
+}

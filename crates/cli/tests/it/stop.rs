@@ -1,0 +1,92 @@
+//! Ctrl-C: a run stops at once, keeps what is finished, and goes on from there.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::place::{Ended, Place, with_learner};
+
+/// So many rounds that no test waits for the last one.
+fn slow(place: &Place) {
+    let job = with_learner("kind = \"sleepy\"\ndelay = 0.05");
+    place.write("job.toml", job.replace("rounds = 3", "rounds = 10000"));
+}
+
+/// A run that has finished so many rounds.
+fn running(place: &Place, args: &[&str], rounds: usize) -> Child {
+    let mut command = place.command(args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let ended = |line: &String| line.contains("\"round-ended\"");
+    let seen = lines.by_ref().map(Result::unwrap).filter(ended).take(rounds).count();
+    assert_eq!(seen, rounds, "the run ended early");
+    child
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// How it ended, and how long that took.
+fn ended(place: &Place, child: Child, since: Instant) -> (Ended, Duration) {
+    let ended = place.ended(child.wait_with_output().unwrap());
+    (ended, since.elapsed())
+}
+
+#[test]
+fn ctrl_c_stops_within_a_second_and_says_how_to_go_on() {
+    for stop in [Signal::INT, Signal::TERM] {
+        let place = Place::new();
+        slow(&place);
+        let args = ["run", "job.toml", "--json", "--quiet", "--out", "my out"];
+        let child = running(&place, &args, 2);
+        let since = now();
+        signal(&child, stop);
+        let (ended, time) = ended(&place, child, since);
+        assert_eq!(ended.code, Some(130), "{ended}");
+        assert!(time < Duration::from_secs(1), "{time:?}");
+        let hint = "go on with `flare run job.toml --resume 'my out'`";
+        assert!(ended.stderr.contains("interrupted") && ended.stderr.contains(hint), "{ended}");
+
+        let args = ["run", "job.toml", "--set=controller.rounds=3", "--json", "--resume", "my out"];
+        let other = place.flare(&args);
+        assert_eq!(other.code, Some(3), "another number of rounds is another run: {other}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_goes_on_and_ends_with_the_same_model() {
+    let place = Place::new();
+    slow(&place);
+    let rounds = "--set=controller.rounds=6";
+    let args = ["run", "job.toml", rounds, "--json", "--quiet"];
+    let whole = place.flare(&args).well().summary();
+    let child = running(&place, &[&args[..], &["--out=out"]].concat(), 2);
+    signal(&child, Signal::INT);
+    let (first, _) = ended(&place, child, now());
+    assert_eq!(first.code, Some(130), "{first}");
+    let rest = place.flare(&[&args[..], &["--resume=out"]].concat()).well().summary();
+    assert_eq!(rest["model_hash"], whole["model_hash"]);
+    let trained = rest["trained"].as_u64().unwrap();
+    assert!((2..=8).contains(&trained), "what was finished is not trained again: {trained}");
+}
+
+#[test]
+fn without_a_folder_it_says_that_nothing_was_kept() {
+    let place = Place::new();
+    slow(&place);
+    let child = running(&place, &["run", "job.toml", "--json", "--quiet"], 1);
+    signal(&child, Signal::INT);
+    let (ended, _) = ended(&place, child, now());
+    assert_eq!(ended.code, Some(130), "{ended}");
+    assert!(ended.stderr.contains("hint: nothing was kept"), "{ended}");
+    assert_eq!(place.files(), ["job.toml"]);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test measures how long people wait")]
+fn now() -> Instant {
+    Instant::now()
+}
