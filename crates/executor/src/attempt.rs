@@ -42,10 +42,11 @@ impl Attempt<'_> {
         residents: &mut Residents,
         permit: Option<Permit>,
     ) -> Result<Output, Cause> {
+        let rank = self.assigned.rank;
+        let client = residents.name(rank).unwrap_or_else(|| self.pool.options.roster.name(rank));
         let state = self.state()?;
-        let resident = self.resident(residents)?;
-        let client = resident.client.clone();
         let task = self.task(&client)?;
+        let resident = self.resident(residents, &client)?;
         let (reply, new_state) = self.execute(resident, residents, &task, state)?;
         if self.cancel.is_set() {
             return Err(Cause::Cancelled);
@@ -106,26 +107,25 @@ impl Attempt<'_> {
     }
 
     /// The client's executor, set up now or earlier.
-    fn resident(&self, residents: &mut Residents) -> Result<Resident, Cause> {
+    fn resident(&self, residents: &mut Residents, client: &Name) -> Result<Resident, Cause> {
         let rank = self.assigned.rank;
         if let Some(resident) = residents.take(rank) {
             return Ok(resident);
         }
         residents.make_room();
-        let client = self.pool.options.roster.name(rank);
         let unit = &self.pool.options.unit;
         let mut executor = caught(|| unit.create()).map_err(panicked)?;
-        let around = Around::new(self, &client);
+        let around = Around::new(self, client);
         let (task, seed) = (&self.pool.setup, self.pool.options.seed);
         let cores = self.pool.options.cores_per_task.get();
         let result = {
-            let mut ctx = Context::new(&client, task, seed, cores, self.cancel, &around, None);
+            let mut ctx = Context::new(client, task, seed, cores, self.cancel, &around, None);
             caught(|| executor.setup(&mut ctx).map_err(error_text))
         };
         match result {
-            Ok(Ok(())) => Ok(Resident { rank, client, executor }),
+            Ok(Ok(())) => Ok(Resident { rank, client: client.clone(), executor }),
             failed => {
-                residents::discard(&client, executor);
+                residents::discard(client, executor);
                 failed.map_err(panicked)?.map_err(|text| Cause::Error(text.into()))?;
                 unreachable!("one of the two is an error")
             }

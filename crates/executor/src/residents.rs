@@ -29,6 +29,12 @@ impl Residents {
         Some(self.kept.remove(at))
     }
 
+    /// The name of a client whose executor is kept.
+    pub(crate) fn name(&self, rank: Rank) -> Option<Name> {
+        let kept = self.kept.iter().find(|resident| resident.rank == rank);
+        kept.map(|resident| resident.client.clone())
+    }
+
     /// Makes room for one more: what was used longest ago goes.
     pub(crate) fn make_room(&mut self) {
         while self.kept.len() >= self.limit {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use flare_core::executor::Task;
+use flare_core::executor::{EVALUATE, Task};
 use flare_core::names::Rank;
 use flare_core::operation::OperationId;
 use flare_core::transport::{INLINE_LIMIT, TaskId};
@@ -38,7 +38,8 @@ impl Work {
     /// Work that nobody has begun.
     pub fn new(task: Arc<Task>, to: Vec<Assigned>) -> Self {
         let tensors = &task.input.tensors;
-        let estimate = if tensors.is_empty() { 0 } else { tensors.encoded().len() as u64 };
+        let gives_none = tensors.is_empty() || &*task.name == EVALUATE;
+        let estimate = if gives_none { 0 } else { tensors.encoded().len() as u64 };
         Self {
             task,
             to,
@@ -82,7 +83,7 @@ impl Work {
     }
 
     /// How large a reply has to be thought before it is made: as the task's tensors, or as the largest
-    /// that another client gave. A task without tensors is thought to give none.
+    /// that another client gave. A task without tensors, and one that evaluates, is thought to give none.
     pub(crate) fn estimate(&self) -> u64 {
         self.largest.load(Ordering::Relaxed)
     }

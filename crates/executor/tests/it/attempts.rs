@@ -128,3 +128,16 @@ fn a_large_reply_to_a_task_without_tensors_has_a_permit_too() {
     drop(part);
     assert_eq!(bench.pool.handle().in_use(), (0, 0));
 }
+
+#[test]
+fn evaluation_gives_no_tensors_and_waits_for_no_permit() {
+    let both = Arc::new(std::sync::Barrier::new(2));
+    let mut options = doing(2, 2, move |_: &Task, _: &mut Context<'_>| {
+        both.wait();
+        Ok(reply(Tensors::empty()))
+    });
+    (options.reply_window, options.window_bytes) = (1, 0);
+    let bench = Bench::new(options);
+    bench.submit(&with_tensors(1, "evaluate", doubles(&[1.0; 1000])), 0..2);
+    assert!(bench.ends(2).into_values().all(|end| end.is_ok()));
+}

@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flare_core::executor::{Context, Error, Executor, Reply, Task};
+use flare_core::filter::{Filter, Passage};
 use flare_core::hash::Hash;
+use flare_core::outcome::Cause;
+use flare_core::shareable::Shareable;
+use flare_executor::{PoolOptions, Work};
 
-use crate::bench::{Bench, assigned, doubles, made_by, reply, task};
-use flare_executor::Work;
+use crate::bench::{Bench, assigned, doubles, made_by, reply, task, with_tensors};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -51,14 +54,16 @@ impl Executor for Noted {
 
 fn noted(residents: usize, workers: usize) -> (Bench, Log) {
     let log = Log::default();
-    let inner = Arc::clone(&log);
-    let make = move || -> Box<dyn Executor> {
-        let (log, client, busy) = (Arc::clone(&inner), String::new(), AtomicBool::new(false));
-        Box::new(Noted { log, client, busy })
-    };
-    let mut options = made_by(10, workers, make);
+    let mut options = noted_options(Arc::clone(&log), workers);
     options.residents = NonZeroUsize::new(residents).unwrap();
     (Bench::new(options), log)
+}
+
+fn noted_options(log: Log, workers: usize) -> PoolOptions {
+    made_by(10, workers, move || {
+        let (log, client, busy) = (Arc::clone(&log), String::new(), AtomicBool::new(false));
+        Box::new(Noted { log, client, busy })
+    })
 }
 
 #[test]
@@ -92,6 +97,45 @@ fn e1_setup_comes_once_before_and_teardown_once_after() {
         "teardown client-1",
     ];
     assert_eq!(*log.lock().unwrap(), expected);
+}
+
+/// Lets no task in that has tensors.
+struct Closed;
+
+impl Filter for Closed {
+    fn apply(&self, shareable: Shareable, _: Passage<'_>) -> Result<Shareable, Error> {
+        if shareable.tensors.is_empty() { Ok(shareable) } else { Err("closed".into()) }
+    }
+}
+
+#[test]
+fn a_task_that_is_not_let_in_leaves_the_executor_where_it_is() {
+    let log = Log::default();
+    let mut options = noted_options(Arc::clone(&log), 1);
+    options.task_in = Arc::new([Arc::new(Closed) as Arc<dyn Filter>]);
+    let bench = Bench::new(options);
+    let refused = || {
+        bench.submit(&with_tensors(2, "fine", doubles(&[1.0])), [0]);
+        assert_eq!(bench.end().unwrap_err(), Cause::Refused("closed".into()));
+    };
+    refused();
+    bench.run(1, "fine", 0).unwrap();
+    refused();
+    bench.run(3, "fine", 0).unwrap();
+    drop(bench);
+    let expected = ["setup client-0", "execute client-0", "execute client-0", "teardown client-0"];
+    assert_eq!(*log.lock().unwrap(), expected);
+}
+
+#[test]
+fn what_was_used_longest_ago_makes_room() {
+    let (bench, log) = noted(3, 1);
+    for rank in [0, 1, 2, 0, 3, 2, 0] {
+        bench.run(1, "fine", rank).unwrap();
+    }
+    let log = log.lock().unwrap();
+    let torn: Vec<&String> = log.iter().filter(|it| it.starts_with("teardown")).collect();
+    assert_eq!(torn, ["teardown client-1"]);
 }
 
 #[test]

@@ -40,6 +40,13 @@ pub(crate) fn t1_every_assignment_ends(make: Make<'_>) {
             (_, end) => assert_eq!(end.unwrap().attempt, 1),
         }
     }
+    // Attempts are counted, from 1.
+    let failing = task(4, "fail", floats(3));
+    for counted in 1..4 {
+        theatre.dispatch(&failing, 7..8);
+        let Event::Failed { attempt, .. } = theatre.next() else { panic!("it fails") };
+        assert_eq!(attempt, counted);
+    }
 }
 
 pub(crate) fn t2_a_task_dispatched_twice_is_executed_once(make: Make<'_>) {

@@ -42,14 +42,16 @@ fn neighbours<T: Float>() {
         let mut random = Random(seed);
         let half = 1u64 << random.below(62);
         let half = if seed % 2 == 0 { half } else { half | random.below(half) };
-        let lows: Vec<T> = (0..40).map(|index| low::<T>(index, &mut random)).collect();
-        let nexts: Vec<T> = lows.iter().map(|low| T::from_raw(low.raw() + 1)).collect();
-        for (a, b) in [(half, half), (half + 1, half), (half, half + 1)] {
-            let weights = [Weight::Count(a), Weight::Count(b)];
-            check(seed, &weights, &[lows.clone(), nexts.clone()]);
-            if half < 1 << 52 {
-                let real = |weight: u64| Weight::real(weight as f64 * 0.125).unwrap();
-                check(seed, &[real(a), real(b)], &[lows.clone(), nexts.clone()]);
+        for index in 0..8 {
+            // Each by itself, or far-apart exponents would send all to fixed point.
+            let low = low::<T>(index, &mut random);
+            let columns = [vec![low], vec![T::from_raw(low.raw() + 1)]];
+            for (a, b) in [(half, half), (half + 1, half), (half, half + 1)] {
+                check(seed, &[Weight::Count(a), Weight::Count(b)], &columns);
+                if half < 1 << 52 {
+                    let real = |weight: u64| Weight::real(weight as f64 * 0.125).unwrap();
+                    check(seed, &[real(a), real(b)], &columns);
+                }
             }
         }
     }
@@ -76,19 +78,20 @@ fn built<T: Float>(tinies: &[i32]) {
     for bits in 2..=digits - 2 {
         let total = 1u64 << bits;
         let weights = [total - 2, 1, 1].map(Weight::Count);
-        let mut columns = [Vec::new(), Vec::new(), Vec::new()];
-        for step in [0.0, 1.0, 2.0, 3.0] {
-            let q = 1.0 + step * unit;
-            let x = 2.0 * q + total as f64 * unit / 2.0;
-            for tiny in tinies.iter().flat_map(|e| [2f64.powi(*e), -(2f64.powi(*e)), 0.0]) {
+        // Each size of tiny numbers by itself, or the smallest would send all to fixed point.
+        for tiny in tinies.iter().map(|exponent| 2f64.powi(*exponent)) {
+            let mut columns = [Vec::new(), Vec::new(), Vec::new()];
+            for (step, tiny) in [(0, tiny), (0, -tiny), (0, 0.0), (1, tiny), (1, -tiny), (1, 0.0)] {
+                let q = 1.0 + f64::from(step) * unit;
+                let x = 2.0 * q + total as f64 * unit / 2.0;
                 for sign in [1.0, -1.0] {
                     for (column, value) in columns.iter_mut().zip([q, x, tiny]) {
                         column.push(T::of(sign * value));
                     }
                 }
             }
+            check(bits as u64, &weights, &columns);
         }
-        check(bits as u64, &weights, &columns);
     }
 }
 
