@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod disk;
+mod folders;
 mod jobs;
 mod kills;
 mod local;
+mod refused;
 mod resources;
 mod runs;
 mod toy;
+mod words;

@@ -5,7 +5,6 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use expect_test::{Expect, expect};
 use flare::event::{Event, Kind, What};
 use flare::job::{self, Loaded, Overrides};
 use flare::run::{
@@ -13,7 +12,7 @@ use flare::run::{
 };
 use serde_json::Value as Json;
 
-const FIXED: &str = r#"
+pub(crate) const FIXED: &str = r#"
 name = "fixed"
 [clients]
 count = 3
@@ -53,18 +52,12 @@ pub(crate) fn out(folder: &Path) -> Options {
     Options { out: Some(folder.into()), ..Options::default() }
 }
 
-fn resume(folder: &Path) -> Options {
+pub(crate) fn resume(folder: &Path) -> Options {
     Options { resume: true, ..out(folder) }
 }
 
 pub(crate) fn run(loaded: Loaded, options: Options) -> Result<Summary, Error> {
     Run::prepare(loaded, options)?.execute(Arc::new(NoObserver), &Interrupt::new())
-}
-
-fn fails(text: &str, expected: Expect) {
-    let error = run(loaded(text), Options::default()).unwrap_err();
-    assert!(matches!(error, Error::Failed { .. }), "{error:?}");
-    expected.assert_eq(&error.to_string());
 }
 
 /// Sets the interrupt when the train operation of a round has ended.
@@ -81,18 +74,18 @@ impl Observer for StopAfter {
     }
 }
 
-fn interrupted(loaded: Loaded, options: Options, round: u64) -> Error {
+pub(crate) fn interrupted(loaded: Loaded, options: Options, round: u64) -> Error {
     let interrupt = Interrupt::new();
     let run = Run::prepare(loaded, options).unwrap();
     run.execute(Arc::new(StopAfter(round, interrupt.clone())), &interrupt).unwrap_err()
 }
 
-fn rows(folder: &Path, file: &str) -> Vec<Json> {
+pub(crate) fn rows(folder: &Path, file: &str) -> Vec<Json> {
     let text = std::fs::read_to_string(folder.join(file)).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn values(summary: &Summary) -> Vec<f32> {
+pub(crate) fn values(summary: &Summary) -> Vec<f32> {
     summary.model.slice::<f32>("x").unwrap().to_vec()
 }
 
@@ -125,35 +118,6 @@ fn the_trivial_job_gives_back_the_model_that_it_was_given() {
 }
 
 #[test]
-fn a_folder_holds_all_of_a_run_and_the_model_is_the_one_of_the_summary() {
-    let folder = tempfile::tempdir().unwrap();
-    let summary = run(digits(&["controller.rounds=3"]), out(folder.path())).unwrap();
-    let model = std::fs::read(folder.path().join(run::MODEL_FILE)).unwrap();
-    assert_eq!(flare::Hash::of(&model), summary.model_hash);
-    let metrics = rows(folder.path(), run::METRICS_FILE);
-    let keys: Vec<_> = metrics.iter().map(|row| row["operation"].as_str().unwrap()).collect();
-    let expected = ["train-1", "evaluate-1", "held-out-1", "train-2", "evaluate-2", "held-out-2"];
-    assert_eq!(keys[..6], expected);
-    let last = metrics.last().unwrap();
-    assert_eq!(last["metrics"]["accuracy"].as_f64(), summary.accuracy);
-    assert_eq!(metrics[0]["clients"].as_object().unwrap().len(), 10);
-    let cohort = rows(folder.path(), run::COHORT_FILE);
-    assert_eq!(cohort.len(), metrics.len());
-    assert_eq!(cohort[0]["selected"].as_array().unwrap().len(), 10);
-    assert_eq!(cohort[0]["outcomes"]["client-3"], "counted");
-    assert_eq!(cohort[2]["counted"], serde_json::json!(["held-out"]));
-    let receipt: Json =
-        serde_json::from_slice(&std::fs::read(folder.path().join(run::RECEIPT_FILE)).unwrap())
-            .unwrap();
-    assert_eq!(receipt["model_hash"], summary.model_hash.to_string());
-    assert_eq!((&receipt["seed"], &receipt["exact"]), (&1.into(), &true.into()));
-    assert_eq!(receipt["roster"]["count"], 10);
-    assert!(receipt["files"]["data"].is_string());
-    let text = receipt.to_string();
-    assert!(!text.contains(folder.path().to_str().unwrap()), "{text}");
-}
-
-#[test]
 fn digits_are_the_same_at_any_number_of_workers_and_the_comparisons_are_made() {
     let of = |workers: usize, report: &[&str]| {
         let set: Vec<&str> = ["controller.rounds=5"].iter().chain(report).copied().collect();
@@ -169,243 +133,6 @@ fn digits_are_the_same_at_any_number_of_workers_and_the_comparisons_are_made() {
     assert_eq!(seven.central_accuracy, Some(central));
     assert_eq!(seven.clients_alone_accuracy, None);
     assert_eq!(one.accuracy, one.metrics.get("accuracy").copied());
-}
-
-#[test]
-fn an_interrupted_run_goes_on_to_the_same_bits_and_trains_nothing_twice() {
-    let whole = tempfile::tempdir().unwrap();
-    let undisturbed = run(digits(&["controller.rounds=6"]), out(whole.path())).unwrap();
-    let parts = tempfile::tempdir().unwrap();
-    let error = interrupted(digits(&["controller.rounds=6"]), out(parts.path()), 2);
-    let text = error.to_string();
-    assert!(matches!(error, Error::Interrupted { out: Some(_) }), "{text}");
-    let place = parts.path().display();
-    assert_eq!(text, format!("interrupted; what is finished is kept: go on with --resume {place}"));
-    // The last finished round's model is there, whole.
-    let model = std::fs::read(parts.path().join(run::MODEL_FILE)).unwrap();
-    flare::tensor::Tensors::decode(model).unwrap();
-    interrupted(digits(&["controller.rounds=6"]), resume(parts.path()), 4);
-    let last = run(digits(&["controller.rounds=6"]), resume(parts.path())).unwrap();
-    assert_eq!(last.model_hash, undisturbed.model_hash);
-    assert_eq!(last.rounds, 6);
-    assert!(last.trained <= 20, "{}", last.trained);
-    assert_eq!(last.accuracy, undisturbed.accuracy);
-    let keys = |folder: &Path| {
-        let rows = rows(folder, run::METRICS_FILE);
-        rows.iter()
-            .map(|row| (row["operation"].clone(), row["metrics"].clone()))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(keys(parts.path()), keys(whole.path()));
-    let points = |summary: &Summary| {
-        let rounds = summary.history.rounds.iter();
-        rounds.map(|round| (round.round, round.accuracy, round.bytes)).collect::<Vec<_>>()
-    };
-    assert_eq!(points(&last), points(&undisturbed));
-}
-
-#[test]
-fn an_interrupted_run_without_a_folder_says_that_nothing_was_kept() {
-    let error = interrupted(loaded(FIXED), Options::default(), 1);
-    assert_eq!(error.to_string(), "interrupted; nothing was kept, since there is no --out folder");
-}
-
-#[test]
-fn a_folder_that_holds_a_run_is_not_begun_in_again() {
-    let folder = tempfile::tempdir().unwrap();
-    run(loaded(FIXED), out(folder.path())).unwrap();
-    let error = run(loaded(FIXED), out(folder.path())).unwrap_err();
-    let place = folder.path().display();
-    assert!(matches!(error, Error::Folder { .. }));
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "{place} holds a run already: go on with it by --resume {place}, or name another folder"
-        )
-    );
-    // Going on with a finished run trains nothing and gives the same.
-    let again = run(loaded(FIXED), resume(folder.path())).unwrap();
-    assert_eq!((again.trained, values(&again)), (0, vec![8.0, 8.0]));
-    assert_eq!(again.rounds, 4);
-}
-
-#[test]
-fn a_run_goes_on_only_with_the_job_that_began_it() {
-    let folder = tempfile::tempdir().unwrap();
-    run(loaded(FIXED), out(folder.path())).unwrap();
-    let refused = |text: &str| {
-        let error = run(loaded(text), resume(folder.path())).unwrap_err();
-        assert!(matches!(error, Error::Folder { .. }), "{error:?}");
-        error.to_string()
-    };
-    let part = |text: &str| {
-        let error = refused(text);
-        let (_, rest) = error.split_once("whose ").unwrap();
-        rest.split_once(" differs").unwrap().0.to_owned()
-    };
-    assert_eq!(part(&FIXED.replace("name = \"fixed\"", "name = \"other\"")), "name");
-    assert_eq!(part(&FIXED.replace("[clients]", "seed = 1\n[clients]")), "seed");
-    assert_eq!(part(&FIXED.replace("count = 3", "count = 4")), "roster");
-    assert_eq!(part(&FIXED.replace("offset = 4.0", "offset = 5.0")), "job");
-    // What does not decide about the result may change.
-    run(loaded(&format!("{FIXED}\n[report]\nalone = false")), resume(folder.path())).unwrap();
-}
-
-#[test]
-fn a_folder_without_a_run_is_not_gone_on_with() {
-    let folder = tempfile::tempdir().unwrap();
-    let error = run(loaded(FIXED), resume(&folder.path().join("none"))).unwrap_err();
-    assert!(error.to_string().contains("holds no run to go on with (No such file"), "{error}");
-    std::fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
-    let error = run(loaded(FIXED), resume(folder.path())).unwrap_err();
-    let place = folder.path().display();
-    assert_eq!(
-        error.to_string(),
-        format!("{place} holds no run to go on with: begin one by --out")
-    );
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    // A run that was killed before its first write left a folder with nothing in it.
-    let empty = tempfile::tempdir().unwrap();
-    assert_eq!(values(&run(loaded(FIXED), resume(empty.path())).unwrap()), [8.0, 8.0]);
-}
-
-#[test]
-fn a_folder_in_use_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let held = Run::prepare(loaded(FIXED), out(folder.path())).unwrap();
-    let error = run(loaded(FIXED), out(folder.path())).unwrap_err();
-    assert!(matches!(error, Error::Folder { .. }));
-    let (place, process) = (folder.path().display(), std::process::id());
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "{place} is in use by another run (process {process}): wait for it, or name another folder"
-        )
-    );
-    drop(held);
-    run(loaded(FIXED), out(folder.path())).unwrap();
-}
-
-#[test]
-fn data_that_cannot_be_used_are_refused_before_anything_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let refused = |set: &[&str]| {
-        let error = run(digits(set), out(&folder.path().join("out"))).unwrap_err();
-        assert!(matches!(error, Error::Input { .. }), "{error:?}");
-        assert!(!folder.path().join("out").exists());
-        error.to_string()
-    };
-    let missing = refused(&["data.path=nowhere.csv"]);
-    assert!(missing.starts_with("data: ") && missing.contains("nowhere.csv"), "{missing}");
-    expect!["data: partition: held_out = 1797 cannot be: of 1797 rows at least one must be left for training"].assert_eq(&refused(&["data.held_out=1797"]));
-    let label = refused(&["data.label=digit"]);
-    assert!(label.contains("digit"), "{label}");
-    // C026: a partition that cannot be reached, and one that is improbable.
-    let partition = |alpha: &str, least: &str| {
-        let (alpha, least) =
-            (format!("data.partition.alpha={alpha}"), format!("data.partition.min_size={least}"));
-        refused(&["clients.count=100", "data.held_out=0", &alpha, &least])
-    };
-    expect!["data: partition: 100 clients with at least 30 each take 3000, but there are only 1797 rows: ask for fewer clients, or for less than 30 (min_size)"].assert_eq(&partition("0.01", "30"));
-    expect!["data: partition: none of 1000 Dirichlet draws with alpha = 0.001 gave each of 100 clients min_size = 17 of 1797 rows (the best gave 0): raise alpha, lower min_size, or ask for fewer clients"].assert_eq(&partition("0.001", "17"));
-}
-
-#[test]
-fn a_model_file_that_cannot_be_used_is_refused_and_one_that_can_is_where_training_starts() {
-    let folder = tempfile::tempdir().unwrap();
-    let with = |name: &str| {
-        let text = FIXED.replace("[[model.tensors]]\nname = \"x\"\nshape = [2]", "");
-        let mut job = loaded(&format!("{text}[model]\nfile = \"{name}\""));
-        job.folder = folder.path().into();
-        job
-    };
-    let refused = |name: &str| {
-        let error = run(with(name), Options::default()).unwrap_err();
-        assert!(matches!(error, Error::Input { .. }), "{error:?}");
-        error.to_string()
-    };
-    let missing = refused("none.safetensors");
-    assert!(missing.contains("none.safetensors: No such file"), "{missing}");
-    std::fs::write(folder.path().join("bad.safetensors"), [9; 7]).unwrap();
-    let bad = refused("bad.safetensors");
-    assert!(bad.contains("bad.safetensors: "), "{bad}");
-    let first = run(loaded(FIXED), Options::default()).unwrap();
-    std::fs::write(folder.path().join("m.safetensors"), first.model.encoded()).unwrap();
-    assert_eq!(values(&run(with("m.safetensors"), Options::default()).unwrap()), [16.0, 16.0]);
-}
-
-fn failing(how: &str, more: &str) -> String {
-    let learner =
-        format!("kind = \"failing\"\nhow = \"{how}\"\n{more}\n[learner.reply]\noffset = 2.0\n");
-    let text = FIXED.replace("kind = \"fixed\"\nscale = 1.0\noffset = 1.0\n", &learner);
-    text.replace("[learner.clients.client-1]\noffset = 4.0\n", "")
-}
-
-#[test]
-fn a_learner_that_fails_is_left_out_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    for (how, cause) in [
-        ("error", "the learner failed: "),
-        ("panic", "the learner panicked: "),
-        ("nan", "its reply was refused: tensor \"x\" holds a NaN"),
-        ("wrong_shape", "its reply was refused: tensor \"x\" is F32 of shape"),
-        ("wrong_dtype", "its reply was refused: tensor \"x\" is U8 of shape"),
-    ] {
-        let text = failing(how, "clients = [\"client-1\"]\nrounds = [2]");
-        let folder = folder.path().join(how);
-        let summary = run(loaded(&text), out(&folder)).unwrap();
-        assert_eq!(values(&summary), [8.0, 8.0], "{how}");
-        assert!(summary.exact, "{how}");
-        let counted: Vec<usize> =
-            summary.history.rounds.iter().map(|round| round.counted).collect();
-        assert_eq!(counted, [3, 2, 3, 3], "{how}");
-        let cohort = rows(&folder, run::COHORT_FILE);
-        let outcome = cohort[1]["outcomes"]["client-1"].as_str().unwrap();
-        assert!(outcome.starts_with(cause), "{how}: {outcome}");
-        assert_eq!(cohort[1]["counted"], serde_json::json!(["client-0", "client-2"]));
-    }
-}
-
-#[test]
-fn runs_that_cannot_go_on_fail_with_their_cause() {
-    fails(
-        &failing("error", ""),
-        expect![[r#"
-        the run failed: round 1: operation train-1: 0 of the 1 replies that it needs came
-          client-0: the learner failed: fails in round 1, as its settings say
-          client-1: the learner failed: fails in round 1, as its settings say
-          client-2: the learner failed: fails in round 1, as its settings say"#]],
-    );
-    let strict = failing("panic", "clients = [\"client-1\"]\nrounds = [3]")
-        .replace("evaluate.every = 0", "evaluate.every = 0\nreplies.on_failure = \"fail\"");
-    fails(
-        &strict,
-        expect![
-            "the run failed: round 3: operation train-3: client client-1 failed, and this operation needs its reply: the learner panicked: panics in round 3, as its settings say, at plugins/study/src/learners.rs:177"
-        ],
-    );
-    fails(
-        &FIXED.replace("scale = 1.0", "examples = 0"),
-        expect![
-            "the run failed: round 1: total weight 0: client-0, client-1, client-2 replied with no examples, so there is no mean; the model stays as it was"
-        ],
-    );
-    fails(
-        &FIXED.replace("scale = 1.0", "weight = -1.0"),
-        expect![[r#"
-        the run failed: round 1: operation train-1: 0 of the 1 replies that it needs came
-          client-0: the learner failed: weight -1 is no weight: it must be a finite number of at least 0
-          client-1: the learner failed: weight -1 is no weight: it must be a finite number of at least 0
-          client-2: the learner failed: weight -1 is no weight: it must be a finite number of at least 0"#]],
-    );
-}
-
-#[test]
-fn what_is_not_finite_is_let_through_if_the_job_says_so() {
-    let text = failing("nan", "clients = [\"client-1\"]\nrounds = [2]")
-        .replace("evaluate.every = 0", "evaluate.every = 0\nreplies.accept_non_finite = true");
-    let summary = run(loaded(&text), Options::default()).unwrap();
-    assert!(summary.model.slice::<f32>("x").unwrap()[0].is_nan());
 }
 
 #[test]

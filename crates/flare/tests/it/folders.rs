@@ -1,0 +1,152 @@
+//! The folder of a run: what it holds, when it may be begun in, and when gone on with.
+
+use std::path::Path;
+
+use flare::run::{self, Error, Options, Run, Summary};
+use serde_json::Value as Json;
+
+use crate::runs::{FIXED, digits, interrupted, loaded, out, resume, rows, run, values};
+
+#[test]
+fn a_folder_holds_all_of_a_run_and_the_model_is_the_one_of_the_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = run(digits(&["controller.rounds=3"]), out(folder.path())).unwrap();
+    let model = std::fs::read(folder.path().join(run::MODEL_FILE)).unwrap();
+    assert_eq!(flare::Hash::of(&model), summary.model_hash);
+    let metrics = rows(folder.path(), run::METRICS_FILE);
+    let keys: Vec<_> = metrics.iter().map(|row| row["operation"].as_str().unwrap()).collect();
+    let expected = ["train-1", "evaluate-1", "held-out-1", "train-2", "evaluate-2", "held-out-2"];
+    assert_eq!(keys[..6], expected);
+    let last = metrics.last().unwrap();
+    assert_eq!(last["metrics"]["accuracy"].as_f64(), summary.accuracy);
+    assert_eq!(metrics[0]["clients"].as_object().unwrap().len(), 10);
+    let cohort = rows(folder.path(), run::COHORT_FILE);
+    assert_eq!(cohort.len(), metrics.len());
+    assert_eq!(cohort[0]["selected"].as_array().unwrap().len(), 10);
+    assert_eq!(cohort[0]["outcomes"]["client-3"], "counted");
+    assert_eq!(cohort[2]["counted"], serde_json::json!(["held-out"]));
+    let receipt: Json =
+        serde_json::from_slice(&std::fs::read(folder.path().join(run::RECEIPT_FILE)).unwrap())
+            .unwrap();
+    assert_eq!(receipt["model_hash"], summary.model_hash.to_string());
+    assert_eq!((&receipt["seed"], &receipt["exact"]), (&1.into(), &true.into()));
+    assert_eq!(receipt["roster"]["count"], 10);
+    assert!(receipt["files"]["data"].is_string());
+    let text = receipt.to_string();
+    assert!(!text.contains(folder.path().to_str().unwrap()), "{text}");
+}
+
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_bits_and_trains_nothing_twice() {
+    let whole = tempfile::tempdir().unwrap();
+    let undisturbed = run(digits(&["controller.rounds=6"]), out(whole.path())).unwrap();
+    let parts = tempfile::tempdir().unwrap();
+    let error = interrupted(digits(&["controller.rounds=6"]), out(parts.path()), 2);
+    let text = error.to_string();
+    assert!(matches!(error, Error::Interrupted { out: Some(_) }), "{text}");
+    let place = parts.path().display();
+    assert_eq!(text, format!("interrupted; what is finished is kept: go on with --resume {place}"));
+    // The last finished round's model is there, whole.
+    let model = std::fs::read(parts.path().join(run::MODEL_FILE)).unwrap();
+    flare::tensor::Tensors::decode(model).unwrap();
+    interrupted(digits(&["controller.rounds=6"]), resume(parts.path()), 4);
+    let last = run(digits(&["controller.rounds=6"]), resume(parts.path())).unwrap();
+    assert_eq!(last.model_hash, undisturbed.model_hash);
+    assert_eq!(last.rounds, 6);
+    assert!(last.trained <= 20, "{}", last.trained);
+    assert_eq!(last.accuracy, undisturbed.accuracy);
+    let keys = |folder: &Path| {
+        let rows = rows(folder, run::METRICS_FILE);
+        rows.iter()
+            .map(|row| (row["operation"].clone(), row["metrics"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(parts.path()), keys(whole.path()));
+    let points = |summary: &Summary| {
+        let rounds = summary.history.rounds.iter();
+        rounds.map(|round| (round.round, round.accuracy, round.bytes)).collect::<Vec<_>>()
+    };
+    assert_eq!(points(&last), points(&undisturbed));
+}
+
+#[test]
+fn an_interrupted_run_without_a_folder_says_that_nothing_was_kept() {
+    let error = interrupted(loaded(FIXED), Options::default(), 1);
+    assert_eq!(error.to_string(), "interrupted; nothing was kept, since there is no --out folder");
+}
+
+#[test]
+fn a_folder_that_holds_a_run_is_not_begun_in_again() {
+    let folder = tempfile::tempdir().unwrap();
+    run(loaded(FIXED), out(folder.path())).unwrap();
+    let error = run(loaded(FIXED), out(folder.path())).unwrap_err();
+    let place = folder.path().display();
+    assert!(matches!(error, Error::Folder { .. }));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{place} holds a run already: go on with it by --resume {place}, or name another folder"
+        )
+    );
+    // Going on with a finished run trains nothing and gives the same.
+    let again = run(loaded(FIXED), resume(folder.path())).unwrap();
+    assert_eq!((again.trained, values(&again)), (0, vec![8.0, 8.0]));
+    assert_eq!(again.rounds, 4);
+}
+
+#[test]
+fn a_run_goes_on_only_with_the_job_that_began_it() {
+    let folder = tempfile::tempdir().unwrap();
+    run(loaded(FIXED), out(folder.path())).unwrap();
+    let refused = |text: &str| {
+        let error = run(loaded(text), resume(folder.path())).unwrap_err();
+        assert!(matches!(error, Error::Folder { .. }), "{error:?}");
+        error.to_string()
+    };
+    let part = |text: &str| {
+        let error = refused(text);
+        let (_, rest) = error.split_once("whose ").unwrap();
+        rest.split_once(" differs").unwrap().0.to_owned()
+    };
+    assert_eq!(part(&FIXED.replace("name = \"fixed\"", "name = \"other\"")), "name");
+    assert_eq!(part(&FIXED.replace("[clients]", "seed = 1\n[clients]")), "seed");
+    assert_eq!(part(&FIXED.replace("count = 3", "count = 4")), "roster");
+    assert_eq!(part(&FIXED.replace("offset = 4.0", "offset = 5.0")), "job");
+    // What does not decide about the result may change.
+    run(loaded(&format!("{FIXED}\n[report]\nalone = false")), resume(folder.path())).unwrap();
+}
+
+#[test]
+fn a_folder_without_a_run_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = run(loaded(FIXED), resume(&folder.path().join("none"))).unwrap_err();
+    assert!(error.to_string().contains("holds no run to go on with (No such file"), "{error}");
+    std::fs::write(folder.path().join("thesis.txt"), "mine").unwrap();
+    let error = run(loaded(FIXED), resume(folder.path())).unwrap_err();
+    let place = folder.path().display();
+    assert_eq!(
+        error.to_string(),
+        format!("{place} holds no run to go on with: begin one by --out")
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // A run that was killed before its first write left a folder with nothing in it.
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(values(&run(loaded(FIXED), resume(empty.path())).unwrap()), [8.0, 8.0]);
+}
+
+#[test]
+fn a_folder_in_use_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = Run::prepare(loaded(FIXED), out(folder.path())).unwrap();
+    let error = run(loaded(FIXED), out(folder.path())).unwrap_err();
+    assert!(matches!(error, Error::Folder { .. }));
+    let (place, process) = (folder.path().display(), std::process::id());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{place} is in use by another run (process {process}): wait for it, or name another folder"
+        )
+    );
+    drop(held);
+    run(loaded(FIXED), out(folder.path())).unwrap();
+}
