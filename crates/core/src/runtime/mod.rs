@@ -1,8 +1,8 @@
 //! The runtime: carries out a controller's operations over any transport.
 //!
-//! [`machine`] decides, as a pure function of what happens; [`engine`] carries its effects out, under one
+//! [`machine`] decides, as a pure function of what happens; `engine` carries its effects out, under one
 //! lock and without waiting; whatever takes long (fetching, checking, folding) runs outside of it and
-//! reports back. [`ledger`] is what the journal knows of the run's past.
+//! reports back. `ledger` is what the journal knows of the run's past.
 
 mod active;
 mod check;

@@ -4,39 +4,46 @@ use std::time::Duration;
 
 use flare_core::job::{Asked, Job};
 use flare_core::operation::{OnFailure, ReplyPolicy};
+use flare_core::value::Value;
 
 /// A few lines on what the job does, and on what happens if one of five clients is slow.
 pub fn describe(job: &Job) -> String {
     let clients = job.clients.roster().map_or(0, |roster| roster.len() as u64);
+    let (workflow, learner) = (&job.controller.kind, &job.learner.kind);
+    let first = format!("{}: {workflow} with {learner} over {}", job.name, many(clients));
+    let lines = if workflow.as_str() == "relay" { relay(job) } else { rounds(job, clients) };
+    [vec![first], lines].concat().join("\n")
+}
+
+/// A workflow that asks clients at the same time, as its fields `sample` and `replies` say.
+fn rounds(job: &Job, clients: u64) -> Vec<String> {
     let policy = job.replies();
     let asked = job.asked().of(clients);
-    let mut lines = vec![
-        format!(
-            "{}: {} with {} over {}",
-            job.name,
-            job.controller.kind,
-            job.learner.kind,
-            many(clients)
-        ),
-        whom(job.asked(), asked, clients),
-        slow(&policy, asked),
-        failing(&policy),
-    ];
-    if policy.is_timed() {
-        lines.push(
-            "Such rounds are timed: the clock decides whose replies count. A run is the same again only when \
-             it is replayed from its record (cohort.jsonl)."
-                .into(),
-        );
-    } else {
-        lines.push(
-            "All rounds are exact: the model is the same at any number of workers, and after any kill and \
-             resume."
-                .into(),
-        );
-    }
-    lines.join("\n")
+    let timing = if policy.is_timed() { TIMED } else { EXACT };
+    vec![whom(job.asked(), asked, clients), slow(&policy, asked), failing(&policy), timing.into()]
 }
+
+/// A workflow that asks one client after the other.
+fn relay(job: &Job) -> Vec<String> {
+    let skips = job.controller.config.get("on_failure").and_then(Value::as_text) == Some("skip");
+    let failing = if skips {
+        "A client whose learner fails is passed over, by name."
+    } else {
+        "A client whose learner fails ends the run."
+    };
+    vec![
+        "Each round passes the model from one client to the next.".into(),
+        "If one of five clients is slow: the model waits for it, and those after it wait, too; a round takes \
+         as long as all of its stops together."
+            .into(),
+        failing.into(),
+        if skips { TIMED } else { EXACT }.into(),
+    ]
+}
+
+const TIMED: &str = "Such rounds are timed: the clock decides whose replies count. A run is the same again only when it is \
+                     replayed from its record (cohort.jsonl).";
+const EXACT: &str = "All rounds are exact: the model is the same at any number of workers, and after any kill and resume.";
 
 fn whom(asked: Asked, count: u64, clients: u64) -> String {
     match asked {

@@ -150,3 +150,30 @@ fn a_folder_in_use_is_refused_by_name() {
     drop(held);
     run(loaded(FIXED), out(folder.path())).unwrap();
 }
+
+#[test]
+fn data_may_move_between_the_parts_of_a_run_and_other_data_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, moved) = (place.path().join("out"), place.path().join("moved.csv.gz"));
+    let job = |path: &Path| {
+        digits(&[
+            "controller.rounds=2",
+            "report.alone=false",
+            &format!("data.path={}", path.display()),
+        ])
+    };
+    let mut here = digits(&["controller.rounds=2", "report.alone=false"]);
+    let data = here.folder.join("digits.csv.gz");
+    here.job.report.central = false;
+    let first = run(here, out(&folder)).unwrap();
+    std::fs::copy(&data, &moved).unwrap();
+    let again = run(job(&moved), resume(&folder)).unwrap();
+    assert_eq!((again.model_hash, again.trained), (first.model_hash, 0));
+    // The same rows, packed by nobody: other bytes are other data.
+    let mut bytes = std::fs::read(&data).unwrap();
+    // A gzip header names the system that packed; it decides about nothing.
+    bytes[9] ^= 1;
+    std::fs::write(&moved, bytes).unwrap();
+    let error = run(job(&moved), resume(&folder)).unwrap_err().to_string();
+    assert!(error.contains("whose job differs"), "{error}");
+}

@@ -1,12 +1,17 @@
 //! Pattern one from a program: a federation in this process, and the example that is killed.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use flare::component::ComponentSpec;
+use flare::data::{CsvOptions, HeldOut, Partition, Source};
+use flare::executor::{self, Context, Learner, Task, Update};
 use flare::local::{Error, Options};
+use flare::metric::Metric;
 use flare::operation::{OperationSpec, Targets, TaskSpec};
+use flare::outcome::Weight;
+use flare::tensor::Tensors;
 
 fn echo(name: &str) -> Options {
     Options::new(name).component(ComponentSpec::plain("echo"))
@@ -102,4 +107,35 @@ fn the_example_that_is_killed_goes_on_from_its_journal_to_the_same_model() {
         assert!(replayed >= round, "{replayed} of {round} rounds were answered");
         assert!(again[0].ends_with("from the journal"));
     }
+}
+
+/// Replies with no tensors, weighed by the number of rows that the client has.
+struct Rows;
+
+impl Learner for Rows {
+    fn setup(&mut self, _: &mut Context<'_>) -> Result<(), executor::Error> {
+        Ok(())
+    }
+
+    fn train(&mut self, _: &Task, ctx: &mut Context<'_>) -> Result<Update, executor::Error> {
+        let rows = ctx.data("train")?.rows.map_or(0, |rows| rows.len());
+        let weight = Weight::Count(rows as u64);
+        Ok(Update { tensors: Tensors::empty(), weight, metrics: Vec::new() })
+    }
+
+    fn evaluate(&mut self, _: &Task, _: &mut Context<'_>) -> Result<Vec<Metric>, executor::Error> {
+        Err("there is nothing to measure".into())
+    }
+}
+
+#[test]
+fn data_are_dealt_out_to_the_clients_and_the_held_out_rows_to_none() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/digits/digits.csv.gz");
+    let source = Source::new(path, flare::data::Options::Csv(CsvOptions::new("label")));
+    let options = Options::new("rows").clients(4).learner(|| Rows);
+    let federation =
+        flare::local(options.data(source, Partition::Iid {}, HeldOut::Count(397))).unwrap();
+    let outcome = flare::block_on(federation.broadcast_and_wait(train(None))).unwrap();
+    let weights: Vec<_> = outcome.record.counted().iter().map(|(_, reply)| reply.weight).collect();
+    assert_eq!(weights, [350; 4].map(Weight::Count));
 }

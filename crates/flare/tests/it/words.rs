@@ -45,3 +45,17 @@ fn what_one_slow_client_of_five_does_is_said_in_words() {
         "[controller.sample]\nsize = 3\n[controller.replies]\nover_select = 2",
     ));
 }
+
+#[test]
+fn a_relay_is_described_as_one() {
+    let text = GOOD.replace("kind = \"toy-rounds\"\nrounds = 3", "kind = \"relay\"");
+    expect![[r#"
+        good: relay with toy over 5 clients
+        Each round passes the model from one client to the next.
+        If one of five clients is slow: the model waits for it, and those after it wait, too; a round takes as long as all of its stops together.
+        A client whose learner fails ends the run.
+        All rounds are exact: the model is the same at any number of workers, and after any kill and resume."#]].assert_eq(&job::describe(&parse(&text).unwrap()));
+    let text = text.replace("kind = \"relay\"", "kind = \"relay\"\non_failure = \"skip\"");
+    let words = job::describe(&parse(&text).unwrap());
+    assert!(words.contains("is passed over, by name") && words.contains("are timed"), "{words}");
+}
