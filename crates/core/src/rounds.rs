@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use crate::controller::{self, Finished};
 use crate::event::Kind;
 use crate::federation::Federation;
+use crate::names::Roster;
 use crate::operation::{OperationSpec, ReplyPolicy};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Record, Weight};
 use crate::tensor::Tensors;
 
 pub use error::Error;
@@ -111,6 +112,25 @@ pub async fn aggregate(
     let mut outcome = federation.aggregate(spec).await?;
     let aggregate = outcome.aggregate.take().ok_or("the operation gave no aggregate")?;
     Ok((outcome, aggregate))
+}
+
+/// Refuses a round in which a learner did not heed the header `weighting` = `"uniform"`, which asks for
+/// weight 1, or 0 from a client that had nothing to train on.
+///
+/// # Errors
+/// Names the first such client and its weight.
+pub fn check_uniform(record: &Record, roster: &Roster) -> Result<(), controller::Error> {
+    let unequal = |weight| !matches!(weight, Weight::Count(0 | 1));
+    match record.counted().into_iter().find(|(_, reply)| unequal(reply.weight)) {
+        Some((rank, reply)) => Err(format!(
+            "client {} replied with weight {:?}, where weighting = \"uniform\" asks for 1: its learner does \
+             not heed the task's header `weighting`",
+            roster.name(rank),
+            reply.weight
+        )
+        .into()),
+        None => Ok(()),
+    }
 }
 
 async fn one_round(

@@ -36,6 +36,7 @@ mod decode;
 mod dtype;
 mod error;
 mod finite;
+mod float;
 mod header;
 mod json;
 mod layout;
@@ -45,6 +46,7 @@ mod write;
 pub use builder::{TensorData, TensorsMut};
 pub use dtype::{DType, Element};
 pub use error::{Error, Fault, NameFault, Syntax};
+pub use float::Float;
 pub use layout::{Layout, TensorInfo};
 pub use set::{TensorRef, Tensors};
 

@@ -5,9 +5,8 @@ use flare_core::component::ComponentSpec;
 use flare_core::controller::{Controller, Error, Finished};
 use flare_core::executor::TRAIN;
 use flare_core::federation::Federation;
-use flare_core::names::{Name, Roster};
+use flare_core::names::Name;
 use flare_core::operation::{Gather, OperationSpec, StateAccess, TaskSpec};
-use flare_core::outcome::{Record, Weight};
 use flare_core::pattern::Pattern;
 use flare_core::rounds::{self, Method, Plan, Standing};
 use flare_core::shareable::Shareable;
@@ -56,10 +55,10 @@ impl Method for Averaging {
         let spec = self.spec(round, &before)?;
         let (outcome, aggregate) = rounds::aggregate(federation, spec).await?;
         if self.config.weighting == Weighting::Uniform {
-            check_uniform(&outcome.record, federation.roster())?;
+            rounds::check_uniform(&outcome.record, federation.roster())?;
         }
         match &self.config.optimizer {
-            Optimizer::None {} => Ok(Standing { model: aggregate, state: before.state }),
+            Optimizer::None {} => server::take(before, aggregate),
             optimizer => {
                 Ok(server::step(optimizer, &self.config.keep_out, round, &before, &aggregate)?)
             }
@@ -106,20 +105,5 @@ impl Averaging {
         let plain = Value::List(self.config.keep_out.iter().map(text).collect());
         let config = Value::Map([("plain".to_owned(), plain)].into());
         ComponentSpec { config, ..ComponentSpec::plain("mean-of-differences") }
-    }
-}
-
-/// Refuses a round in which a learner did not heed the header that asks for equal weights.
-fn check_uniform(record: &Record, roster: &Roster) -> Result<(), Error> {
-    let unequal = |weight| !matches!(weight, Weight::Count(0 | 1));
-    match record.counted().into_iter().find(|(_, reply)| unequal(reply.weight)) {
-        Some((rank, reply)) => Err(format!(
-            "client {} replied with weight {:?}, where weighting = \"uniform\" asks for 1: its learner does \
-             not heed the task's header `weighting`",
-            roster.name(rank),
-            reply.weight
-        )
-        .into()),
-        None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! The server's optimisers, as arithmetic on one tensor: no federation, no checkpoint.
 
+use flare_core::tensor::Float;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,12 +84,6 @@ impl Default for Adaptive {
     }
 }
 
-/// Widens and narrows the elements of a model; rounds once, to nearest even.
-pub(crate) trait Real: Copy {
-    fn widen(self) -> f64;
-    fn narrow(value: f64) -> Self;
-}
-
 impl Optimizer {
     /// Whether each number is in its range.
     ///
@@ -141,7 +136,7 @@ impl Optimizer {
 
     /// One step of round `round`, from 1: moves `model` along `difference`, and renews `memory`, which
     /// holds all elements of the first kind of [`Optimizer::memory`], then all of the second.
-    pub(crate) fn step<T: Real>(
+    pub(crate) fn step<T: Float>(
         &self,
         round: u64,
         model: &mut [T],
@@ -223,57 +218,6 @@ impl Momentum {
 /// -1, 0 or 1; NaN stays.
 fn sign(value: f64) -> f64 {
     if value == 0.0 || value.is_nan() { value } else { value.signum() }
-}
-
-/// `value` as an f32, rounded to odd: of two neighbours the one whose last bit is set. Rounding that to half
-/// precision then gives what rounding `value` itself would, since f32 has more than two bits to spare
-/// (Boldo and Melquiond 2008). The CPU's own conversions, and `half`'s, round twice or drop bits.
-fn rounded_to_odd(value: f64) -> f32 {
-    let nearest = value as f32;
-    let back = f64::from(nearest);
-    if back == value || !nearest.is_finite() || nearest.to_bits() & 1 == 1 {
-        return nearest;
-    }
-    match (back < value) == (value > 0.0) {
-        true => f32::from_bits(nearest.to_bits() + 1),
-        false => f32::from_bits(nearest.to_bits().wrapping_sub(1)),
-    }
-}
-
-impl Real for f64 {
-    fn widen(self) -> f64 {
-        self
-    }
-    fn narrow(value: f64) -> Self {
-        value
-    }
-}
-
-impl Real for f32 {
-    fn widen(self) -> f64 {
-        f64::from(self)
-    }
-    fn narrow(value: f64) -> Self {
-        value as f32
-    }
-}
-
-impl Real for half::f16 {
-    fn widen(self) -> f64 {
-        self.to_f64_const()
-    }
-    fn narrow(value: f64) -> Self {
-        Self::from_f32_const(rounded_to_odd(value))
-    }
-}
-
-impl Real for half::bf16 {
-    fn widen(self) -> f64 {
-        self.to_f64_const()
-    }
-    fn narrow(value: f64) -> Self {
-        Self::from_f32_const(rounded_to_odd(value))
-    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,22 @@
 use flare_core::controller::Error;
 use flare_core::pattern::Pattern;
 use flare_core::rounds::Standing;
-use flare_core::tensor::{DType, Element, Layout, TensorInfo, Tensors, TensorsMut};
+use flare_core::tensor::{DType, Float, Layout, TensorInfo, Tensors, TensorsMut};
 
 use crate::Optimizer;
-use crate::optimizer::Real;
+
+/// The standing with the mean for its model. A tensor that the replies lack, since a filter excluded it, stays
+/// as it was.
+pub(crate) fn take(before: Standing, mean: Tensors) -> Result<Standing, Error> {
+    if mean.layout() == before.model.layout() {
+        return Ok(Standing { model: mean, ..before });
+    }
+    let mut model = before.model.to_mut();
+    for info in before.model.layout().iter() {
+        keep(info, &mean, &mut model)?;
+    }
+    Ok(Standing { model: model.finish(), ..before })
+}
 
 /// The standing after a step of `round` along `aggregate`, which has, of each tensor that is stepped, the
 /// mean difference in f64, and of each other its plain mean.
@@ -22,6 +34,9 @@ pub(crate) fn step(
     for info in before.model.layout().iter() {
         if !is_stepped(info, keep_out) {
             keep(info, aggregate, &mut model)?;
+            continue;
+        }
+        if aggregate.get(&info.name).is_none() {
             continue;
         }
         let difference = aggregate.slice::<f64>(&info.name)?;
@@ -44,7 +59,7 @@ fn is_stepped(info: &TensorInfo, keep_out: &[Pattern]) -> bool {
     info.dtype.is_float() && !keep_out.iter().any(|pattern| pattern.matches(&info.name))
 }
 
-fn step_in<T: Real + Element>(
+fn step_in<T: Float>(
     optimizer: &Optimizer,
     round: u64,
     info: &TensorInfo,
@@ -56,9 +71,9 @@ fn step_in<T: Real + Element>(
     Ok(())
 }
 
-/// Takes a tensor's plain mean as it is.
+/// Takes a tensor's plain mean as it is, if the replies had it.
 fn keep(info: &TensorInfo, aggregate: &Tensors, model: &mut TensorsMut) -> Result<(), Error> {
-    let mean = aggregate.require(&info.name)?;
+    let Some(mean) = aggregate.get(&info.name) else { return Ok(()) };
     let place = model.slices_mut().find(|(known, _)| known.name == info.name);
     let (_, place) = place.ok_or("the model lost a tensor")?;
     if mean.dtype != info.dtype || mean.bytes.len() != place.len() {

@@ -6,7 +6,7 @@ use flare_core::executor::{Error, Task, Update};
 use flare_core::metric::{Direction, Metric};
 use flare_core::names::Name;
 use flare_core::outcome::Weight;
-use flare_core::tensor::{DType, TensorInfo, Tensors};
+use flare_core::tensor::{DType, Float, TensorInfo, Tensors};
 use half::{bf16, f16};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -208,8 +208,8 @@ fn map(dtype: DType, bytes: &mut [u8], make: impl Fn(usize, f64) -> f64) {
         };
     }
     match dtype {
-        DType::F16 => each!(f16, f16::to_f64_const, f16::from_f64_const),
-        DType::Bf16 => each!(bf16, bf16::to_f64_const, bf16::from_f64_const),
+        DType::F16 => each!(f16, f16::widen, f16::narrow),
+        DType::Bf16 => each!(bf16, bf16::widen, bf16::narrow),
         DType::F32 => each!(f32, f64::from, |x| x as f32),
         DType::F64 => each!(f64, |x| x, |x| x),
         DType::I8 => each!(i8, f64::from, |x| x as i8),

@@ -3,5 +3,8 @@
 
 mod answers;
 mod learners;
+mod relay;
 mod settings;
 mod work;
+#[path = "../world/mod.rs"]
+mod world;
