@@ -4,6 +4,7 @@
 mod conformance;
 mod delays;
 mod faults;
+mod runtime;
 mod stage;
 mod suite;
 mod threads;
