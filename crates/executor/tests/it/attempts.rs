@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use flare_core::executor::{Context, DataSource, Error, Reply, Task};
+use flare_core::executor::{
+    Context, DataSource, Error, Learner, LearnerExecutor, Reply, Task, Update,
+};
 use flare_core::filter::{Filter, Passage, Point};
+use flare_core::metric::Metric;
 use flare_core::names::{Name, Rank};
-use flare_core::outcome::Cause;
+use flare_core::outcome::{Cause, Weight};
 use flare_core::shareable::Shareable;
 use flare_core::tensor::Tensors;
 use flare_core::value::Value;
 use flare_executor::ClientData;
 
-use crate::bench::{Bench, doing, doubles, reply, task, with_tensors};
+use crate::bench::{Bench, doing, doubles, made_by, reply, task, with_tensors};
 
 fn echo(task: &Task, _: &mut Context<'_>) -> Result<Reply, Error> {
     Ok(reply(task.input.tensors.clone()))
@@ -97,7 +100,7 @@ fn progress_is_told_in_order_and_not_a_million_times() {
 }
 
 #[test]
-fn a_cancelled_task_is_told_once_and_a_released_one_not_at_all() {
+fn x2_a_cancelled_task_sees_it_and_is_told_once_and_a_released_one_not_at_all() {
     let bench = Bench::new(doing(100, 1, |_: &Task, ctx: &mut Context<'_>| {
         while !ctx.cancelled() {
             std::thread::yield_now();
@@ -140,4 +143,31 @@ fn evaluation_gives_no_tensors_and_waits_for_no_permit() {
     let bench = Bench::new(options);
     bench.submit(&with_tensors(1, "evaluate", doubles(&[1.0; 1000])), 0..2);
     assert!(bench.ends(2).into_values().all(|end| end.is_ok()));
+}
+
+/// Knows nothing but what every learner has to.
+struct Idle;
+
+impl Learner for Idle {
+    fn setup(&mut self, _: &mut Context<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn train(&mut self, task: &Task, _: &mut Context<'_>) -> Result<Update, Error> {
+        let tensors = task.input.tensors.clone();
+        Ok(Update { tensors, weight: Weight::Count(3), metrics: Vec::new() })
+    }
+
+    fn evaluate(&mut self, _: &Task, _: &mut Context<'_>) -> Result<Vec<Metric>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn e2_a_task_that_is_not_known_is_an_error() {
+    let bench = Bench::new(made_by(1, 1, || Box::new(LearnerExecutor(Idle))));
+    let Err(Cause::Error(text)) = bench.run(1, "dance", 0) else { panic!("nobody knows it") };
+    assert!(text.contains("dance") && text.contains("train"), "{text}");
+    assert_eq!(bench.run(2, "train", 0).unwrap().weight, Weight::Count(3));
+    assert!(bench.run(3, "evaluate", 0).unwrap().metrics.is_empty());
 }

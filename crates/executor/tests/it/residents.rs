@@ -139,7 +139,7 @@ fn what_was_used_longest_ago_makes_room() {
 }
 
 #[test]
-fn no_worker_keeps_more_than_its_residents() {
+fn e3_one_thread_at_a_time_is_in_an_executor_and_no_worker_keeps_too_many() {
     let (bench, log) = noted(3, 2);
     for operation in 0..20 {
         bench.submit(&task(operation, "fine"), 0..10);
