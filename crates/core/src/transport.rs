@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::executor::Task;
+use crate::executor::{Reply, Task};
 use crate::hash::Hash;
 use crate::journal;
 use crate::metric::Metric;
@@ -57,6 +57,24 @@ pub struct Announcement {
     pub inline: Option<Bytes>,
     /// Whether the task left a new version of the client's state.
     pub wrote_state: bool,
+}
+
+impl Announcement {
+    /// For client sides: what is said of a reply that has passed their filters. Small tensors ride along.
+    pub fn of(reply: &Reply, attempt: u32, wrote_state: bool) -> Self {
+        let tensors = &reply.output.tensors;
+        let bytes = tensors.encoded();
+        Self {
+            attempt,
+            weight: reply.weight,
+            metrics: reply.metrics.as_slice().into(),
+            headers: reply.output.encode_headers().into(),
+            tensors: tensors.hash(),
+            bytes: bytes.len() as u64,
+            inline: (bytes.len() <= INLINE_LIMIT).then(|| bytes.clone()),
+            wrote_state,
+        }
+    }
 }
 
 /// What comes from the client side.

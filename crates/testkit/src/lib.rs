@@ -8,4 +8,5 @@
 //! is printed when the test fails.
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 pub mod sim;

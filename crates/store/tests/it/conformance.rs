@@ -6,8 +6,8 @@ use flare_core::memory::{MemoryBlobs, MemoryJournal, MemoryStates};
 use flare_store::{OnTmpfs, Spill};
 
 use crate::places::{self, kept};
-use crate::suite::journal::Keeps;
-use crate::suite::{blobs, journal, states};
+use flare_testkit::conformance::journal::Keeps;
+use flare_testkit::conformance::{blobs, journal, states};
 
 macro_rules! conform {
     ($suite:ident, $fresh:expr, $($test:ident)*) => {

@@ -10,9 +10,9 @@ use flare_core::names::Rank;
 use flare_core::operation::OperationId;
 use flare_store::{Durability, Folder};
 
-use crate::entries::{ended, opened, run, started, value};
 use crate::places::{folder, open};
-use crate::suite::Dice;
+use flare_testkit::conformance::entries::{ended, opened, run, started, value};
+use flare_testkit::conformance::store::Dice;
 
 fn commits() -> Vec<Vec<Entry>> {
     vec![vec![run(), opened(1)], vec![value(3)], vec![started(0), value(40)], vec![ended(0)]]

@@ -13,7 +13,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::child::{Child, say, setting};
 use crate::entries::value;
 use crate::places::{folder, unfinished};
-use crate::suite::{Dice, journal};
+use flare_testkit::conformance::journal;
+use flare_testkit::conformance::store::Dice;
 
 const WHAT: &str = "FLARE_STORE_TEST_FULL";
 /// Larger files than this cannot be written.

@@ -5,7 +5,6 @@
 mod child;
 mod conformance;
 mod damage;
-mod entries;
 mod exports;
 mod format;
 mod full;
@@ -16,5 +15,4 @@ mod power;
 mod segments;
 mod spill;
 mod story;
-mod suite;
 mod torn;

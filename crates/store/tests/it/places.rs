@@ -8,7 +8,7 @@ use flare_core::journal::{BlobStore, Journal, StateStore};
 use flare_store::{Durability, Folder};
 use tempfile::TempDir;
 
-use crate::suite::Place;
+use flare_testkit::conformance::store::Place;
 
 /// A folder that goes with its owner. In memory where the system has such a place: a killed process leaves
 /// the same there, and syncing costs nothing.

@@ -9,9 +9,9 @@ use flare_core::operation::OperationId;
 use flare_store::WritePoint::{self, *};
 use flare_store::{Durability, Folder};
 
-use crate::entries::value;
 use crate::places::folder;
-use crate::suite::Dice;
+use flare_testkit::conformance::entries::value;
+use flare_testkit::conformance::store::Dice;
 
 /// A folder, and the steps that were reached since the last look.
 struct Watched {

@@ -10,7 +10,7 @@ use flare_core::names::Rank;
 use flare_core::operation::OperationId;
 
 use crate::places::{files, folder, open};
-use crate::suite::Dice;
+use flare_testkit::conformance::store::Dice;
 
 const FIRST: OperationId = OperationId(0);
 const SECOND: OperationId = OperationId(1);

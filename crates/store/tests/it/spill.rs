@@ -11,7 +11,7 @@ use flare_core::journal::BlobStore;
 use flare_store::{OnTmpfs, Spill};
 
 use crate::places::folder;
-use crate::suite::Dice;
+use flare_testkit::conformance::store::Dice;
 
 const SIZE: usize = 50_000;
 

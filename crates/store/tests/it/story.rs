@@ -14,9 +14,9 @@ use flare_core::operation::OperationId;
 use flare_store::{Durability, Folder, WritePoint};
 
 use crate::child::{say, setting};
-use crate::entries::{opened, value};
 use crate::places::unfinished;
-use crate::suite::Dice;
+use flare_testkit::conformance::entries::{opened, value};
+use flare_testkit::conformance::store::Dice;
 
 /// The point at which the child is to be killed, by name.
 pub(crate) const KILL: &str = "FLARE_STORE_TEST_KILL";

@@ -4,9 +4,9 @@ use std::fs;
 
 use flare_core::journal::Entry;
 
-use crate::entries::value;
 use crate::places::{folder, open};
-use crate::suite::journal::j2_a_commit_is_there_whole_or_not_at_all;
+use flare_testkit::conformance::entries::value;
+use flare_testkit::conformance::journal::j2_a_commit_is_there_whole_or_not_at_all;
 
 #[test]
 fn j2_a_journal_cut_at_any_byte_opens_with_whole_commits() {

@@ -8,7 +8,7 @@ use flare_core::filter::{self, Passage, Point, panic_text};
 use flare_core::names::Name;
 use flare_core::operation::{OperationId, StateAccess};
 use flare_core::outcome::Cause;
-use flare_core::transport::{Announcement, Event, INLINE_LIMIT, TaskId};
+use flare_core::transport::{Announcement, Event, TaskId};
 
 use super::faults::Fault;
 use super::world::{Finished, World};
@@ -61,29 +61,20 @@ impl World {
             executor.teardown();
             reply
         };
-        let reply = match catch_unwind(AssertUnwindSafe(call)) {
+        let mut reply = match catch_unwind(AssertUnwindSafe(call)) {
             Err(panic) => return Err(Cause::Panic(panic_text(&*panic).into())),
             Ok(Err(error)) => return Err(Cause::Error(error.to_string().into())),
             Ok(Ok(reply)) => reply,
         };
-        let output = self.filter(&client, task, reply.output)?;
+        reply.output = self.filter(&client, task, reply.output)?;
         let new_state = ctx.into_state().filter(|_| task.state == StateAccess::Write);
         if let Some(state) = &new_state {
             let put = self.setup.states.put(id.rank, id.operation, state.clone());
             put.map_err(|error| Cause::Environment(error.to_string().into()))?;
         }
-        let bytes = output.tensors.encoded().clone();
-        let inline = self.setup.inline && bytes.len() <= INLINE_LIMIT;
-        let announcement = Announcement {
-            attempt,
-            weight: reply.weight,
-            metrics: reply.metrics.into(),
-            headers: output.encode_headers().into(),
-            tensors: output.tensors.hash(),
-            bytes: bytes.len() as u64,
-            inline: inline.then(|| bytes.clone()),
-            wrote_state: new_state.is_some(),
-        };
+        let bytes = reply.output.tensors.encoded().clone();
+        let mut announcement = Announcement::of(&reply, attempt, new_state.is_some());
+        announcement.inline = announcement.inline.filter(|_| self.setup.inline);
         Ok(Finished::Reply(Box::new(announcement), bytes))
     }
 

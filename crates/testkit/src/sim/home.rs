@@ -28,7 +28,8 @@ struct Kept {
 }
 
 impl SimJournal {
-    pub(super) fn new(log: Log) -> Self {
+    /// An empty journal that notes what is written.
+    pub fn new(log: Log) -> Self {
         Self { log, state: Mutex::default() }
     }
 

@@ -238,6 +238,11 @@ impl Sim {
         true
     }
 
+    /// How many replies the clients hold.
+    pub fn held(&self) -> usize {
+        self.world.held()
+    }
+
     fn act(&self) {
         match self.world.due() {
             Some(Act::Finish(task, attempt)) => self.world.execute(task, attempt),

@@ -166,6 +166,11 @@ impl World {
         }
     }
 
+    pub(super) fn held(&self) -> usize {
+        let is_held = |slot: &&Slot| matches!(slot.phase, Phase::Held(..));
+        self.state().slots.values().filter(is_held).count()
+    }
+
     /// When the next thing happens.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.state().agenda.keys().next().map(|(at, _)| *at)

@@ -1,7 +1,10 @@
 //! Tests of the task runtime, by random schedules and by name.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod cases;
+mod conformance;
 mod machine;
+mod outside;
 mod runtime;
 
 /// How many schedules a random test plays; `FLARE_SCHEDULES` has it search longer.

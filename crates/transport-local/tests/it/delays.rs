@@ -13,7 +13,7 @@ use flare_transport_local::{Delay, Faults, LocalTransport};
 use futures::future::BoxFuture;
 
 use crate::conformance::options;
-use crate::stage::{Setup, Stage, floats, listen, task};
+use flare_testkit::conformance::stage::{Setup, Stage, floats, listen, task};
 
 /// A clock that goes when it is told to.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use crate::conformance::options;
-use crate::stage::{Setup, Stage, floats, listen, task};
+use flare_testkit::conformance::stage::{Setup, Stage, floats, listen, task};
 
 /// A clock on which every time has come.
 struct Always;

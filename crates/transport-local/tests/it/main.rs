@@ -5,7 +5,5 @@ mod conformance;
 mod delays;
 mod faults;
 mod runtime;
-mod stage;
-mod suite;
 mod threads;
 mod window;

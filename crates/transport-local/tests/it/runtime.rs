@@ -18,7 +18,7 @@ use flare_transport_local::LocalTransport;
 use futures::executor::block_on;
 use futures::future::BoxFuture;
 
-use crate::stage::{Stage, floats};
+use flare_testkit::conformance::stage::{Stage, floats};
 
 /// A thread for each piece of work, and a clock that stands still.
 struct Threads;

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::executor::block_on;
 
 use crate::conformance::options;
-use crate::stage::{Setup, Stage, task};
+use flare_testkit::conformance::stage::{Setup, Stage, task};
 
 /// Workers of this process with a number of two digits: no other test has so many.
 fn workers() -> usize {

@@ -14,7 +14,7 @@ use flare_core::transport::{Assignment, Event, TaskId, Transport};
 use flare_executor::PoolOptions;
 use flare_transport_local::LocalTransport;
 
-use crate::stage::{floats, listen, task};
+use flare_testkit::conformance::stage::{floats, listen, task};
 
 /// Bytes of outputs that are allocated and not yet given back, and the most that there ever were.
 #[derive(Default)]

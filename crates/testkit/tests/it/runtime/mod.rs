@@ -2,7 +2,7 @@
 
 mod check;
 mod program;
-mod unit;
+pub(crate) mod unit;
 
 use std::sync::Arc;
 use std::time::Duration;

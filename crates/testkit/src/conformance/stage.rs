@@ -23,27 +23,34 @@ use flare_core::transport::{Announcement, Assignment, Event, TaskId, Transport};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a transport under test is made for.
-pub(crate) struct Setup {
-    pub(crate) roster: Roster,
-    pub(crate) unit: Arc<dyn ExecutorFactory>,
-    pub(crate) states: Arc<dyn StateStore>,
-    pub(crate) reply_out: Chain,
+pub struct Setup {
+    /// The clients.
+    pub roster: Roster,
+    /// What they run.
+    pub unit: Arc<dyn ExecutorFactory>,
+    /// Where their states are kept.
+    pub states: Arc<dyn StateStore>,
+    /// Filters on replies as they leave.
+    pub reply_out: Chain,
 }
 
 /// A transport under test, the stage on which its executors play, and what it tells.
-pub(crate) struct Theatre {
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) stage: Arc<Stage>,
+pub struct Theatre {
+    /// What is tested.
+    pub transport: Arc<dyn Transport>,
+    /// What its executors do.
+    pub stage: Arc<Stage>,
     events: mpsc::Receiver<Event>,
 }
 
 impl Theatre {
     /// Clients `client-0` … over a transport made by `make`.
-    pub(crate) fn new(clients: u32, make: impl FnOnce(Setup) -> Arc<dyn Transport>) -> Self {
+    pub fn new(clients: u32, make: impl FnOnce(Setup) -> Arc<dyn Transport>) -> Self {
         Self::with(clients, Arc::new(MemoryStates::default()), Arc::new([]), make)
     }
 
-    pub(crate) fn with(
+    /// [`Theatre::new`] with states and filters of the test's own.
+    pub fn with(
         clients: u32,
         states: Arc<dyn StateStore>,
         reply_out: Chain,
@@ -56,18 +63,19 @@ impl Theatre {
         Self { transport, stage, events }
     }
 
-    pub(crate) fn dispatch(&self, task: &Arc<Task>, ranks: impl IntoIterator<Item = u32>) {
+    /// Sends a task to clients, none of which has a state.
+    pub fn dispatch(&self, task: &Arc<Task>, ranks: impl IntoIterator<Item = u32>) {
         let to = |rank| Assignment { rank: Rank(rank), state: None };
         self.transport.dispatch(task, &ranks.into_iter().map(to).collect::<Vec<_>>());
     }
 
     /// The next event; a test that waits in vain fails.
-    pub(crate) fn next(&self) -> Event {
+    pub fn next(&self) -> Event {
         self.events.recv_timeout(PATIENCE).expect("an event was awaited, and none came")
     }
 
     /// The next end of a task.
-    pub(crate) fn end(&self) -> (TaskId, Result<Announcement, Cause>) {
+    pub fn end(&self) -> (TaskId, Result<Announcement, Cause>) {
         loop {
             match self.next() {
                 Event::Announced(task, announcement) => return (task, Ok(announcement)),
@@ -78,19 +86,19 @@ impl Theatre {
     }
 
     /// The next `count` ends, by client.
-    pub(crate) fn ends(&self, count: usize) -> BTreeMap<u32, Result<Announcement, Cause>> {
+    pub fn ends(&self, count: usize) -> BTreeMap<u32, Result<Announcement, Cause>> {
         (0..count).map(|_| self.end()).map(|(task, end)| (task.rank.0, end)).collect()
     }
 
     /// The next end, which is an announcement.
-    pub(crate) fn announced(&self) -> (TaskId, Announcement) {
+    pub fn announced(&self) -> (TaskId, Announcement) {
         let (task, end) = self.end();
         (task, end.unwrap())
     }
 
     /// Has `clients` carry out one more operation, under the number `operation`. What came before it is
     /// over then, wherever tasks are taken in turn. Hands back the other events that came.
-    pub(crate) fn barrier(&self, operation: u64, clients: u32) -> Vec<Event> {
+    pub fn barrier(&self, operation: u64, clients: u32) -> Vec<Event> {
         self.dispatch(&task(operation, "echo", Tensors::empty()), 0..clients);
         let mut left = clients;
         let mut others = Vec::new();
@@ -103,13 +111,14 @@ impl Theatre {
         others
     }
 
-    pub(crate) fn fetch(&self, task: TaskId, bytes: u64) -> Bytes {
+    /// A whole held reply.
+    pub fn fetch(&self, task: TaskId, bytes: u64) -> Bytes {
         futures::executor::block_on(self.transport.fetch(task, 0..bytes)).unwrap()
     }
 }
 
 /// What a transport tells, on a thread of its own, so that a test can wait with a deadline.
-pub(crate) fn listen(transport: &dyn Transport) -> mpsc::Receiver<Event> {
+pub fn listen(transport: &dyn Transport) -> mpsc::Receiver<Event> {
     let (sender, receiver) = mpsc::channel();
     let batches = transport.events();
     std::thread::spawn(move || {
@@ -122,7 +131,7 @@ pub(crate) fn listen(transport: &dyn Transport) -> mpsc::Receiver<Event> {
 
 /// What the executors do, and have done.
 #[derive(Default)]
-pub(crate) struct Stage {
+pub struct Stage {
     scene: Mutex<Scene>,
     changed: Condvar,
 }
@@ -135,16 +144,18 @@ struct Scene {
 
 /// One execution.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Started {
-    pub(crate) operation: u64,
-    pub(crate) client: String,
+pub struct Started {
+    /// Of which operation.
+    pub operation: u64,
+    /// By which client.
+    pub client: String,
     /// Whether it was cancelled when it began.
-    pub(crate) was_cancelled: bool,
+    pub was_cancelled: bool,
 }
 
 impl Stage {
     /// Makes executors that play here.
-    pub(crate) fn unit(self: &Arc<Self>) -> Arc<dyn ExecutorFactory> {
+    pub fn unit(self: &Arc<Self>) -> Arc<dyn ExecutorFactory> {
         let stage = Arc::clone(self);
         let create =
             move || -> Box<dyn Executor> { Box::new(Player { stage: Arc::clone(&stage) }) };
@@ -152,19 +163,19 @@ impl Stage {
     }
 
     /// Lets the tasks named `gate` go on.
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         self.scene.lock().unwrap().open = true;
         self.changed.notify_all();
     }
 
     /// Executions of an operation so far.
-    pub(crate) fn started(&self, operation: u64) -> Vec<Started> {
+    pub fn started(&self, operation: u64) -> Vec<Started> {
         let scene = self.scene.lock().unwrap();
         scene.started.iter().filter(|it| it.operation == operation).cloned().collect()
     }
 
     /// Waits until so many executions of an operation have begun.
-    pub(crate) fn wait_started(&self, operation: u64, count: usize) {
+    pub fn wait_started(&self, operation: u64, count: usize) {
         let scene = self.scene.lock().unwrap();
         let too_few = |scene: &mut Scene| {
             scene.started.iter().filter(|it| it.operation == operation).count() < count
@@ -235,21 +246,18 @@ fn state_number(state: &[u8]) -> f64 {
     state.iter().fold(0.0, |number, byte| 10.0 * number + f64::from(*byte))
 }
 
-pub(crate) fn metric(name: &str, value: f64) -> Metric {
+/// A metric of weight 1.
+pub fn metric(name: &str, value: f64) -> Metric {
     Metric { name: name.into(), value, weight: 1.0, direction: Direction::HigherIsBetter }
 }
 
 /// A task of an operation without state.
-pub(crate) fn task(operation: u64, name: &str, tensors: Tensors) -> Arc<Task> {
+pub fn task(operation: u64, name: &str, tensors: Tensors) -> Arc<Task> {
     stateful(operation, name, tensors, StateAccess::None)
 }
 
-pub(crate) fn stateful(
-    operation: u64,
-    name: &str,
-    tensors: Tensors,
-    state: StateAccess,
-) -> Arc<Task> {
+/// A task of an operation.
+pub fn stateful(operation: u64, name: &str, tensors: Tensors, state: StateAccess) -> Arc<Task> {
     Arc::new(Task {
         operation: OperationId(operation),
         key: Key::Label(Name::new(&format!("{name}-{operation}")).unwrap()),
@@ -263,7 +271,7 @@ pub(crate) fn stateful(
 }
 
 /// So many floats, and the encoded set is a little larger.
-pub(crate) fn floats(count: usize) -> Tensors {
+pub fn floats(count: usize) -> Tensors {
     let values: Vec<f32> = (0..count).map(|index| index as f32).collect();
     Tensors::from_slices([("w", [count].as_slice(), TensorData::F32(&values))]).unwrap()
 }

@@ -4,10 +4,6 @@
 
 use std::sync::Arc;
 
-pub mod blobs;
-pub mod journal;
-pub mod states;
-
 /// A place for a store. Opened again it has what it had; whoever opens it has dropped it before. What
 /// lives in memory gives the same store each time.
 pub type Place<T> = Box<dyn Fn() -> Arc<T>>;

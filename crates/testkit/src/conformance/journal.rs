@@ -2,8 +2,8 @@
 
 use flare_core::journal::{Entry, Error, Journal};
 
-use super::Fresh;
-use crate::entries::{checkpoint, ended, opened, run, started, value};
+use super::entries::{checkpoint, ended, opened, run, started, value};
+use super::store::Fresh;
 
 /// Appends commits to a fresh journal, lets a crash happen in every way it knows, and gives what each left.
 pub type Crash<'a> = &'a dyn Fn(&[Vec<Entry>]) -> Vec<Vec<Entry>>;

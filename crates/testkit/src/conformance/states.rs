@@ -7,7 +7,7 @@ use flare_core::journal::{Error, StateStore};
 use flare_core::names::Rank;
 use flare_core::operation::OperationId;
 
-use super::{Dice, Fresh};
+use super::store::{Dice, Fresh};
 
 type Key = (Rank, OperationId);
 

@@ -16,15 +16,16 @@ use flare_core::tensor::Tensors;
 use flare_core::transport::{Assignment, Event, FetchError, INLINE_LIMIT, TaskId, Transport};
 use futures::executor::block_on;
 
-use crate::stage::{Setup, Theatre, floats, stateful, task};
+use super::stage::{Setup, Theatre, floats, stateful, task};
 
 /// Makes the transport under test.
-pub(crate) type Make<'a> = &'a dyn Fn(Setup) -> Arc<dyn Transport>;
+pub type Make<'a> = &'a dyn Fn(Setup) -> Arc<dyn Transport>;
 
 /// More floats than ride along in an announcement.
 const MANY: usize = INLINE_LIMIT;
 
-pub(crate) fn t1_every_assignment_ends(make: Make<'_>) {
+/// T1: every assignment ends.
+pub fn t1_every_assignment_ends(make: Make<'_>) {
     let theatre = Theatre::new(40, make);
     assert_eq!(theatre.transport.present(), (0..40).map(Rank).collect::<Vec<_>>());
     // The gate is closed: a dispatch that waited for its tasks would never return.
@@ -49,7 +50,8 @@ pub(crate) fn t1_every_assignment_ends(make: Make<'_>) {
     }
 }
 
-pub(crate) fn t2_a_task_dispatched_twice_is_executed_once(make: Make<'_>) {
+/// T2: a task dispatched twice is executed once.
+pub fn t2_a_task_dispatched_twice_is_executed_once(make: Make<'_>) {
     let theatre = Theatre::new(3, make);
     let gated = task(1, "gate", floats(3));
     theatre.dispatch(&gated, 0..3);
@@ -67,7 +69,8 @@ pub(crate) fn t2_a_task_dispatched_twice_is_executed_once(make: Make<'_>) {
     assert_eq!(theatre.stage.started(1).len(), 3);
 }
 
-pub(crate) fn t3_a_reply_is_held_until_it_is_let_go(make: Make<'_>) {
+/// T3: a reply is held until it is let go.
+pub fn t3_a_reply_is_held_until_it_is_let_go(make: Make<'_>) {
     let theatre = Theatre::new(2, make);
     for (operation, size) in [(1, 3), (2, MANY)] {
         theatre.dispatch(&task(operation, "echo", floats(size)), 0..2);
@@ -91,7 +94,8 @@ pub(crate) fn t3_a_reply_is_held_until_it_is_let_go(make: Make<'_>) {
     }
 }
 
-pub(crate) fn t4_a_range_gives_exactly_those_bytes(make: Make<'_>) {
+/// T4: a range gives exactly those bytes.
+pub fn t4_a_range_gives_exactly_those_bytes(make: Make<'_>) {
     let theatre = Theatre::new(1, make);
     for (operation, size) in [(1, 3), (2, MANY)] {
         theatre.dispatch(&task(operation, "echo", floats(size)), 0..1);
@@ -111,7 +115,8 @@ pub(crate) fn t4_a_range_gives_exactly_those_bytes(make: Make<'_>) {
     }
 }
 
-pub(crate) fn t5_a_cancelled_task_is_told_or_does_not_start(make: Make<'_>) {
+/// T5: a cancelled task is told or does not start.
+pub fn t5_a_cancelled_task_is_told_or_does_not_start(make: Make<'_>) {
     let theatre = Theatre::new(200, make);
     theatre.dispatch(&task(1, "gate", floats(3)), 0..200);
     theatre.stage.wait_started(1, 1);
@@ -131,7 +136,8 @@ pub(crate) fn t5_a_cancelled_task_is_told_or_does_not_start(make: Make<'_>) {
     assert!(asked >= 1 && others == 0, "{others} cancelled tasks began");
 }
 
-pub(crate) fn t6_release_moves_the_heads_of_those_who_count(make: Make<'_>) {
+/// T6: release moves the heads of those who count.
+pub fn t6_release_moves_the_heads_of_those_who_count(make: Make<'_>) {
     let theatre = Theatre::new(2, make);
     let append = |operation, from: Option<u64>| {
         let task = stateful(operation, "append", Tensors::empty(), StateAccess::Write);
@@ -162,7 +168,8 @@ pub(crate) fn t6_release_moves_the_heads_of_those_who_count(make: Make<'_>) {
     assert_eq!([state(&fourth[&0]), state(&fourth[&1])], [Err(true), Ok(1.0)]);
 }
 
-pub(crate) fn t7_nothing_is_announced_after_release(make: Make<'_>) {
+/// T7: nothing is announced after release.
+pub fn t7_nothing_is_announced_after_release(make: Make<'_>) {
     let theatre = Theatre::new(20, make);
     theatre.dispatch(&task(1, "gate", floats(3)), 0..20);
     theatre.stage.wait_started(1, 1);
@@ -176,7 +183,8 @@ pub(crate) fn t7_nothing_is_announced_after_release(make: Make<'_>) {
     assert!(theatre.barrier(4, 20).is_empty());
 }
 
-pub(crate) fn t8_a_state_that_is_not_there_is_lost_and_not_empty(make: Make<'_>) {
+/// T8: a state that is not there is lost and not empty.
+pub fn t8_a_state_that_is_not_there_is_lost_and_not_empty(make: Make<'_>) {
     let theatre = Theatre::new(1, make);
     let to = |state| [Assignment { rank: Rank(0), state }];
     let look = |operation| stateful(operation, "look", Tensors::empty(), StateAccess::Read);
@@ -196,7 +204,8 @@ pub(crate) fn t8_a_state_that_is_not_there_is_lost_and_not_empty(make: Make<'_>)
     assert!(matches!(theatre.end(), (_, Err(Cause::Error(_)))), "a reader wrote");
 }
 
-pub(crate) fn t9_what_a_filter_stops_never_leaves_the_client(make: Make<'_>) {
+/// T9: what a filter stops never leaves the client.
+pub fn t9_what_a_filter_stops_never_leaves_the_client(make: Make<'_>) {
     let filter: Arc<dyn Filter> = Arc::new(Censor);
     let states = Arc::new(MemoryStates::default());
     let theatre = Theatre::with(3, states, Arc::new([filter]), make);
@@ -230,7 +239,8 @@ impl Filter for Censor {
     }
 }
 
-pub(crate) fn t10_after_settle_the_states_of_announced_replies_are_durable(make: Make<'_>) {
+/// T10: after settle the states of announced replies are durable.
+pub fn t10_after_settle_the_states_of_announced_replies_are_durable(make: Make<'_>) {
     let disk = Arc::new(Disk::default());
     let theatre = Theatre::with(5, Arc::<Disk>::clone(&disk), Arc::new([]), make);
     let append = stateful(1, "append", Tensors::empty(), StateAccess::Write);
@@ -271,7 +281,8 @@ impl StateStore for Disk {
     }
 }
 
-pub(crate) fn t11_events_of_a_task_come_in_their_order(make: Make<'_>) {
+/// T11: events of a task come in their order.
+pub fn t11_events_of_a_task_come_in_their_order(make: Make<'_>) {
     let theatre = Theatre::new(8, make);
     theatre.dispatch(&task(1, "progress", floats(3)), 0..8);
     let mut told = vec![Vec::new(); 8];

@@ -11,7 +11,7 @@ use flare_core::operation::{Key, OperationId, OperationSpec, SpecDigest, TaskSpe
 use flare_core::outcome::{Gathered, Record};
 
 /// The run itself.
-pub(crate) fn run() -> Entry {
+pub fn run() -> Entry {
     Entry::Run(Run {
         id: RunId(7),
         job: Name::new("job").unwrap(),
@@ -23,24 +23,24 @@ pub(crate) fn run() -> Entry {
 }
 
 /// A process opened it.
-pub(crate) fn opened(epoch: u64) -> Entry {
+pub fn opened(epoch: u64) -> Entry {
     Entry::Opened { epoch }
 }
 
 /// A value of `number % 1000` bytes and a few more.
-pub(crate) fn value(number: u64) -> Entry {
+pub fn value(number: u64) -> Entry {
     let value = vec![number as u8; (number % 1000) as usize];
     Entry::Value { name: format!("value-{number}"), value }
 }
 
 /// An operation was begun.
-pub(crate) fn started(number: u64) -> Entry {
+pub fn started(number: u64) -> Entry {
     let selected = vec![Rank(0), Rank(2)];
     Entry::Started { operation: OperationId(number), key: key(number), digest: digest(), selected }
 }
 
 /// The same operation ended.
-pub(crate) fn ended(number: u64) -> Entry {
+pub fn ended(number: u64) -> Entry {
     Entry::Ended(Arc::new(Record {
         operation: OperationId(number),
         key: key(number),
@@ -57,7 +57,7 @@ pub(crate) fn ended(number: u64) -> Entry {
 }
 
 /// A checkpoint.
-pub(crate) fn checkpoint(number: u64) -> Entry {
+pub fn checkpoint(number: u64) -> Entry {
     let pins = vec![Hash::of(number.to_le_bytes())];
     Entry::Checkpoint { state: vec![number as u8], pins, ordinals: number }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flare_core::Hash;
 use flare_core::journal::{BlobStore, Error};
 
-use super::{Dice, Fresh};
+use super::store::{Dice, Fresh};
 
 /// Sizes around those at which stores change their ways.
 const SIZES: &[usize] = &[0, 1, 4_095, 4_096, 65_535, 65_536, 200_000];

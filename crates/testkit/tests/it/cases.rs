@@ -1,0 +1,191 @@
+//! Cases that others learnt the hard way, each named by its number, and the two obligations of a runtime
+//! that are seen at the client side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flare_core::clock::Timestamp;
+use flare_core::component::{ComponentSpec, ExecutorFactory};
+use flare_core::event::Interest;
+use flare_core::executor::{Context, Error, Executor, Reply, Task};
+use flare_core::federation::{self, Federation};
+use flare_core::journal::{Run, RunId};
+use flare_core::names::{Name, Roster};
+use flare_core::operation::{Gather, OperationSpec, RelayFailure, ReplyPolicy, Targets, TaskSpec};
+use flare_core::operations::Operations;
+use flare_core::outcome::{Cause, End, Failure, Outcome, Weight};
+use flare_core::runtime::{Options, Runtime};
+use flare_core::tensor::{TensorData, Tensors};
+use flare_testkit::sim::faults::{Fault, Op};
+use flare_testkit::sim::{Setup, Sim, SimTransport};
+use futures::StreamExt;
+
+use crate::runtime::unit::{floats, number, unit, values};
+
+fn simulation(clients: u32, unit: Arc<dyn ExecutorFactory>, faults: Vec<Op>) -> Sim {
+    let mut setup = Setup::new(Roster::counted(clients).unwrap(), unit);
+    setup.faults = faults;
+    Sim::new(setup)
+}
+
+fn open(sim: &Sim, clients: u32) -> Arc<Runtime<SimTransport>> {
+    let run = Run {
+        id: RunId(1),
+        job: Name::new("job").unwrap(),
+        job_hash: flare_core::Hash::of([]),
+        seed: 0,
+        roster: Roster::counted(clients).unwrap(),
+        units: Vec::new(),
+    };
+    let options = Options::default();
+    Runtime::open(run, sim.transport(), sim.home(), sim.seams(), options).unwrap()
+}
+
+fn spec(task: &str, input: Tensors) -> OperationSpec {
+    let task = TaskSpec { name: task.into(), input: input.into(), ..TaskSpec::default() };
+    OperationSpec::broadcast(task)
+}
+
+fn failure(outcome: Result<Outcome, federation::Error>) -> Failure {
+    match outcome {
+        Err(federation::Error::Failed { failure, .. }) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn c013_a_round_that_cannot_be_won_ends_at_once() {
+    for deadline in [None, Some(Duration::from_secs(600))] {
+        let sim = simulation(3, unit(), Vec::new());
+        let federation = Federation::new(open(&sim, 3));
+        let policy = ReplyPolicy { min_replies: Some(2), deadline, ..ReplyPolicy::default() };
+        let round =
+            |task: &str| OperationSpec { policy: policy.clone(), ..spec(task, floats(&[1.0])) };
+        sim.run(federation.broadcast_and_wait(round("double"))).unwrap();
+        let failed = failure(sim.run(federation.broadcast_and_wait(round("double!0,2"))));
+        let Failure::TooFew { needed: 2, causes, .. } = failed else { panic!("{failed}") };
+        let told = Cause::Error("as it was told".into());
+        assert!(causes.contains(&("client-0".into(), told.clone())), "{causes:?}");
+        assert!(causes.contains(&("client-2".into(), told)), "{causes:?}");
+        // Two rounds of attempts of 20 ms, and ways of 5 ms: the deadline would be another thing.
+        assert!(sim.now() < Timestamp::default().after(Duration::from_secs(1)), "{:?}", sim.now());
+    }
+}
+
+/// A relay over ranks 0, 1, 2 with x -> 2x + rank from x = 1.
+fn relay(clients: u32, task: &str, on_failure: RelayFailure) -> Result<Vec<f32>, Failure> {
+    let sim = simulation(clients, unit(), Vec::new());
+    let federation = Federation::new(open(&sim, clients));
+    let names = (0..clients).map(|rank| Name::new(&format!("client-{rank}")).unwrap());
+    let spec =
+        OperationSpec { targets: Targets::Listed(names.collect()), ..spec(task, floats(&[1.0])) };
+    match sim.run(federation.relay_and_wait(spec, on_failure)) {
+        Err(error) => Err(failure(Err(error))),
+        Ok(outcome) => {
+            let last = outcome.record.ends.iter().rev().find_map(|end| match &end.end {
+                End::Counted(reply) => Some(reply.tensors),
+                End::Failed(_) => None,
+            });
+            Ok(values(&sim.run(federation.tensors(last.unwrap())).unwrap()))
+        }
+    }
+}
+
+#[test]
+fn c017_a_relay_never_goes_on_with_what_a_failed_stop_gave() {
+    for on_failure in [RelayFailure::End, RelayFailure::Skip] {
+        assert_eq!(relay(3, "double", on_failure), Ok(vec![12.0]));
+        assert_eq!(relay(1, "double", on_failure), Ok(vec![2.0]));
+    }
+    assert_eq!(relay(3, "double!1", RelayFailure::Skip), Ok(vec![6.0]));
+    let failed = relay(3, "double!1", RelayFailure::End).unwrap_err();
+    assert!(
+        matches!(&failed, Failure::Stop { stop: 1, client, .. } if client == "client-1"),
+        "{failed}"
+    );
+    let failed = relay(3, "double!0,1,2", RelayFailure::Skip).unwrap_err();
+    let Failure::TooFew { causes, .. } = &failed else { panic!("{failed}") };
+    assert_eq!(causes.len(), 3, "{failed}");
+}
+
+/// Each client replies its own double.
+struct Fixed;
+
+impl Executor for Fixed {
+    fn setup(&mut self, _: &mut Context<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn execute(&mut self, _: &Task, ctx: &mut Context<'_>) -> Result<Reply, Error> {
+        let value = [1e16, 1.0, -1e16][number(ctx.client().as_str()) as usize];
+        Ok(Reply { output: doubles(value).into(), weight: Weight::Count(1), metrics: Vec::new() })
+    }
+}
+
+fn doubles(value: f64) -> Tensors {
+    Tensors::from_slices([("w", [1].as_slice(), TensorData::F64(&[value]))]).unwrap()
+}
+
+#[test]
+fn c011_six_orders_of_arrival_give_one_bit_pattern() {
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for order in orders {
+        let delay = |(place, client): (usize, &u32)| {
+            let fault = Fault::Delay(100 * place as u16);
+            Op { at: 0, client: *client, fault }
+        };
+        let delays = order.iter().enumerate().map(delay).collect();
+        let unit: Arc<dyn ExecutorFactory> = Arc::new(|| -> Box<dyn Executor> { Box::new(Fixed) });
+        let sim = simulation(3, unit, delays);
+        let federation = Federation::new(open(&sim, 3));
+        for (aggregator, expected) in [("weighted-mean", 1.0 / 3.0), ("sum", 1.0_f64)] {
+            let gather = Gather::Aggregate(ComponentSpec::plain(aggregator));
+            let spec = OperationSpec { gather, ..spec("fixed", doubles(0.0)) };
+            let outcome = sim.run(federation.aggregate(spec)).unwrap();
+            if aggregator == "weighted-mean" {
+                let ends: Vec<u32> = outcome.record.ends.iter().map(|end| end.rank.0).collect();
+                assert_eq!(ends, order, "the order of arrival");
+            }
+            let tensors = outcome.aggregate.unwrap();
+            let value = tensors.slice::<f64>("w").unwrap()[0];
+            assert_eq!(value.to_bits(), expected.to_bits(), "{aggregator} in the order {order:?}");
+        }
+    }
+}
+
+#[test]
+fn o4_late_replies_and_duplicates_are_counted_and_change_nothing() {
+    let fault = |client, fault| Op { at: 0, client, fault };
+    let twice = fault(0, Fault::DuplicateAnnouncement);
+    let sim = simulation(3, unit(), vec![twice, fault(2, Fault::Delay(500))]);
+    let runtime = open(&sim, 3);
+    let operations: Arc<dyn Operations> = Arc::<Runtime<SimTransport>>::clone(&runtime);
+    let deadline = Some(Duration::from_millis(200));
+    let policy = ReplyPolicy { deadline, ..ReplyPolicy::default() };
+    let spec = OperationSpec { policy, ..spec("double", floats(&[1.0])) };
+    sim.run(async {
+        let (operation, _) = operations.start(spec, Interest::ALL).await.unwrap();
+        let events: Vec<_> = operations.events(operation).collect().await;
+        let told = events.iter().filter(|event| format!("{event:?}").contains("what: Reply {")).count();
+        assert_eq!(told, 2, "a second announcement is no second event: {events:?}");
+    });
+    // Not yet released: what comes now is late.
+    sim.drain();
+    let counters = runtime.counters();
+    assert_eq!((counters.late, counters.duplicates), (1, 1));
+}
+
+#[test]
+fn o6_after_release_the_client_side_is_free() {
+    let sim = simulation(3, unit(), Vec::new());
+    let operations: Arc<dyn Operations> = open(&sim, 3);
+    sim.run(async {
+        let policy = ReplyPolicy { over_select: 2, ..ReplyPolicy::default() };
+        let spec = OperationSpec { policy, ..spec("double", floats(&[1.0])) };
+        let (operation, _) = operations.start(spec, Interest::ALL).await.unwrap();
+        let _events: Vec<_> = operations.events(operation).collect().await;
+        operations.release(operation).await.unwrap();
+    });
+    sim.drain();
+    assert_eq!(sim.held(), 0);
+}
