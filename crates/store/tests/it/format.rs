@@ -13,8 +13,8 @@ use flare_core::operation::{Key, OperationId};
 use flare_core::outcome::{Cause, ClientEnd, CountedReply, End, Failure, Gathered, Record};
 use flare_core::sums::Weight;
 
-use crate::entries::{checkpoint, ended, opened, run, started, value};
 use crate::places::{folder, open};
+use flare_testkit::conformance::entries::{checkpoint, ended, opened, run, started, value};
 
 /// Set to write the fixture anew, after a change of entries that raised `frame::FORMAT.version` (or that
 /// came before the first release).

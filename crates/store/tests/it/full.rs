@@ -11,8 +11,8 @@ use flare_store::{Durability, Folder, Lines, write_atomically};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::{Child, say, setting};
-use crate::entries::value;
 use crate::places::{folder, unfinished};
+use flare_testkit::conformance::entries::value;
 use flare_testkit::conformance::journal;
 use flare_testkit::conformance::store::Dice;
 

@@ -166,7 +166,8 @@ fn o4_late_replies_and_duplicates_are_counted_and_change_nothing() {
     sim.run(async {
         let (operation, _) = operations.start(spec, Interest::ALL).await.unwrap();
         let events: Vec<_> = operations.events(operation).collect().await;
-        let told = events.iter().filter(|event| format!("{event:?}").contains("what: Reply {")).count();
+        let told =
+            events.iter().filter(|event| format!("{event:?}").contains("what: Reply {")).count();
         assert_eq!(told, 2, "a second announcement is no second event: {events:?}");
     });
     // Not yet released: what comes now is late.

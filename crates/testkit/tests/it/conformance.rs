@@ -50,11 +50,6 @@ impl Driven {
         });
         Self { transport, driver: driver.thread().clone(), ended }
     }
-
-    fn after<T>(&self, done: T) -> T {
-        self.driver.unpark();
-        done
-    }
 }
 
 impl Drop for Driven {
@@ -71,11 +66,13 @@ impl Transport for Driven {
     }
 
     fn dispatch(&self, task: &Arc<Task>, to: &[Assignment]) {
-        self.after(self.transport.dispatch(task, to));
+        self.transport.dispatch(task, to);
+        self.driver.unpark();
     }
 
     fn cancel(&self, operation: OperationId, ranks: &[Rank]) {
-        self.after(self.transport.cancel(operation, ranks));
+        self.transport.cancel(operation, ranks);
+        self.driver.unpark();
     }
 
     async fn fetch(&self, task: TaskId, range: std::ops::Range<u64>) -> Result<Bytes, FetchError> {
@@ -83,7 +80,8 @@ impl Transport for Driven {
     }
 
     fn let_go(&self, task: TaskId) {
-        self.after(self.transport.let_go(task));
+        self.transport.let_go(task);
+        self.driver.unpark();
     }
 
     fn settle(&self, operation: OperationId) -> Result<(), memory::Error> {
@@ -91,7 +89,8 @@ impl Transport for Driven {
     }
 
     fn release(&self, operation: OperationId, counted: &[Rank]) {
-        self.after(self.transport.release(operation, counted));
+        self.transport.release(operation, counted);
+        self.driver.unpark();
     }
 
     fn events(&self) -> BoxStream<'static, Vec<Event>> {
