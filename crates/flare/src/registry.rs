@@ -14,6 +14,8 @@ pub fn registry() -> Registry {
 fn standard() -> Vec<Component> {
     [
         flare_plugin_fedavg::components(),
+        flare_plugin_filters::components(),
+        flare_plugin_scaffold::components(),
         flare_plugin_softmax::components(),
         flare_plugin_study::components(),
     ]

@@ -60,14 +60,14 @@ fn an_unknown_component() {
         "\"fedavg\"",
         "\"fedavgg\"",
         expect![[r#"
-        [EOF]
-        --- stderr
-        error: job.toml: 1 fault
-          controller.kind = "fedavgg": expected a controller that is known: fedavg, relay
-        hint: `flare job schema` says what each field takes, `flare job new` shows a job
-        [EOF]
-        --- exit 2
-    "#]],
+            [EOF]
+            --- stderr
+            error: job.toml: 1 fault
+              controller.kind = "fedavgg": expected a controller that is known: fedavg, relay, scaffold
+            hint: `flare job schema` says what each field takes, `flare job new` shows a job
+            [EOF]
+            --- exit 2
+        "#]],
     );
 }
 

@@ -73,7 +73,9 @@ fn the_schema_is_json_and_names_components() {
     let schema = Place::new().flare(&["job", "schema"]).well();
     let value: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();
     assert!(value["properties"]["clients"].is_object());
-    for name in ["fedavg", "relay", "softmax-regression", "echo", "failing", "dirichlet"] {
+    for name in
+        ["fedavg", "scaffold", "relay", "softmax-regression", "echo", "norm-clip", "dirichlet"]
+    {
         assert!(schema.stdout.contains(name), "{name}");
     }
 }
