@@ -137,3 +137,59 @@ impl Spawn for Seam {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Longer than any of these tests takes, on any machine.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn k1_the_clock_never_goes_back() {
+        let background = Background::start().unwrap();
+        let times: Vec<Timestamp> = (0..1000).map(|_| background.seam().now()).collect();
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn k2_a_sleeper_wakes_at_its_time_and_not_before() {
+        let background = Background::start().unwrap();
+        let at = background.seam().now().after(Duration::from_millis(20));
+        futures::executor::block_on(background.seam().sleep_until(at));
+        assert!(background.seam().now() >= at);
+        // What lies in the past is ready at once.
+        futures::executor::block_on(background.seam().sleep_until(Timestamp(0)));
+    }
+
+    #[test]
+    fn s1_spawned_work_ends_or_is_dropped_with_its_owner() {
+        let background = Background::start().unwrap();
+        let (told, heard) = mpsc::channel();
+        let held = told.clone();
+        background.seam().spawn("ends", Box::pin(async move { told.send("ended").unwrap() }));
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok("ended"));
+        let never = async move {
+            futures::future::pending::<()>().await;
+            drop(held);
+        };
+        background.seam().spawn("never", Box::pin(never));
+        drop(background);
+        // The sender went with the work that held it.
+        assert_eq!(heard.recv_timeout(PATIENCE), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn s2_work_that_blocks_holds_up_no_other() {
+        let background = Background::start().unwrap();
+        let (release, blocked) = mpsc::channel::<()>();
+        let (told, heard) = mpsc::channel();
+        let wait = move || drop(blocked.recv_timeout(PATIENCE));
+        background.seam().blocking("waits", Box::new(wait));
+        background.seam().spawn("tells", Box::pin(async move { told.send(()).unwrap() }));
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok(()));
+        drop(release);
+    }
+}

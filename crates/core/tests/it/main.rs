@@ -6,6 +6,7 @@ mod cases;
 mod filters;
 mod finite;
 mod header;
+mod learner;
 mod python;
 mod random;
 mod reference;

@@ -27,7 +27,7 @@ fn told(finished: &Finished) -> impl PartialEq + std::fmt::Debug + use<> {
 }
 
 #[test]
-fn c053_optimizer_best_model_and_patience_go_on_as_if_nothing_had_been() {
+fn w1_c053_optimizer_best_model_and_patience_go_on_as_if_nothing_had_been() {
     let undisturbed = world().run(fedavg(SETTINGS)).unwrap();
     assert_eq!(undisturbed.round, 4);
     assert!(undisturbed.notes["stopped"].contains("after round 7"), "{:?}", undisturbed.notes);
@@ -40,7 +40,7 @@ fn c053_optimizer_best_model_and_patience_go_on_as_if_nothing_had_been() {
 }
 
 #[test]
-fn a_run_that_is_over_is_over_when_it_is_opened_again() {
+fn w2_a_run_that_is_over_is_over_when_it_is_opened_again() {
     let world = world();
     let first = world.run(fedavg(SETTINGS)).unwrap();
     let operations = world.records().len();

@@ -146,3 +146,21 @@ fn settings_out_of_range_are_named() {
     assert!(fault("exclude", "tensors = []").contains("tensors"));
     assert!(fault("exclude", "tensors = [\"\"]").contains("tensors"));
 }
+
+#[test]
+fn f2_the_same_input_gives_the_same_output_whatever_came_between() {
+    let (long, short) = (model(&[30.0, 1.0], &[40.0], 7), model(&[1.0], &[2.0], 7));
+    for (kind, settings) in [CLIP, ("exclude", "tensors = [\"layer.*\"]")] {
+        let mut registry = Registry::new();
+        registry.add_all(flare_plugin_filters::components());
+        let config: Value = toml::from_str(settings).unwrap();
+        let spec = ComponentSpec { config, ..ComponentSpec::plain(kind) };
+        let filter = registry.filter(&spec).unwrap();
+        let passage = Passage { point: Point::TaskOut, client: None, task: None };
+        let apply = |tensors: &Tensors| filter.apply(tensors.clone().into(), passage).unwrap();
+        let first = apply(&long);
+        assert_ne!(first.tensors, long, "{kind} changes nothing here");
+        apply(&short);
+        assert_eq!(apply(&long), first, "{kind}");
+    }
+}

@@ -63,6 +63,16 @@ impl Client {
         Ok((result, ctx.into_state()))
     }
 
+    /// What two trainings and an evaluation between them give, by one learner.
+    pub(crate) fn train_evaluate_train(&self, config: &Config, task: &Task) -> [Update; 2] {
+        let twice = |learner: &mut Learner, ctx: &mut Context<'_>| {
+            let first = learner.train(task, ctx)?;
+            learner.evaluate(task, ctx)?;
+            Ok([first, learner.train(task, ctx)?])
+        };
+        self.learner(config, task, None, twice).unwrap().0
+    }
+
     pub(crate) fn train(&self, config: &Config, task: &Task) -> Result<Update, Error> {
         Ok(self.train_with(config, task, None)?.0)
     }
