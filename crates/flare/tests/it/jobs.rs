@@ -336,6 +336,15 @@ fn the_job_that_is_begun_with_is_valid_and_so_are_the_examples() {
     let text = job::template(&name);
     let parsed = job::parse(&text, "job.toml", &Overrides::default(), &flare::registry());
     assert_eq!(parsed.unwrap().name, name);
+    // What its comments offer is valid, too.
+    let offered = |line: &&str| {
+        let rest = line.strip_prefix("# ").unwrap_or_default();
+        rest.starts_with('[') || rest.split(' ').nth(1) == Some("=")
+    };
+    assert_eq!(text.lines().filter(offered).count(), 9);
+    let all: Vec<&str> =
+        text.lines().map(|line| if offered(&line) { &line[2..] } else { line }).collect();
+    job::parse(&all.join("\n"), "job.toml", &Overrides::default(), &flare::registry()).unwrap();
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
     let load = |job: &str| {
         job::load(&examples.join(job), &Overrides::default(), &flare::registry()).unwrap().job
@@ -352,8 +361,13 @@ fn the_job_that_is_begun_with_is_valid_and_so_are_the_examples() {
         (field(&digits.learner, "batch_size"), field(&digits.learner, "epochs")),
         (32.0, 1.0)
     );
-    let partition = digits.data.unwrap().partition;
-    assert_eq!((partition.kind.as_str(), field(&partition, "alpha")), ("dirichlet", 0.5));
+    let partition = &digits.data.as_ref().unwrap().partition;
+    assert_eq!((partition.kind.as_str(), field(partition, "alpha")), ("dirichlet", 0.5));
+    // The other digits job differs in its controller only.
+    let scaffold = load("digits/scaffold.toml");
+    assert_eq!(scaffold.controller.kind.as_str(), "scaffold");
+    assert_eq!(scaffold.learner, digits.learner);
+    assert_eq!((&scaffold.data, &scaffold.model), (&digits.data, &digits.model));
     let trivial = load("trivial/job.toml");
     assert_eq!(trivial.clients.roster().unwrap().len(), 2);
     assert_eq!(field(&trivial.controller, "rounds"), 5.0);
