@@ -186,7 +186,7 @@ mod tests {
         let background = Background::start().unwrap();
         let (release, blocked) = mpsc::channel::<()>();
         let (told, heard) = mpsc::channel();
-        let wait = move || drop(blocked.recv_timeout(PATIENCE));
+        let wait = move || assert!(blocked.recv_timeout(PATIENCE).is_err());
         background.seam().blocking("waits", Box::new(wait));
         background.seam().spawn("tells", Box::pin(async move { told.send(()).unwrap() }));
         assert_eq!(heard.recv_timeout(PATIENCE), Ok(()));
