@@ -1,6 +1,7 @@
 //! What must hold of anything that a runtime did, told from the log of what was seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use flare_core::journal::Entry;
 use flare_core::names::Rank;
@@ -40,6 +41,15 @@ pub(crate) fn log(log: &[Seen]) {
                 assert!(committed, "the outcome of {key} was told before its commit");
             }
             _ => {}
+        }
+    }
+}
+
+/// No operation goes on past its deadline, which starts anew when the runtime does.
+pub(crate) fn deadlines(log: &[Seen], deadline: impl Fn(&str) -> Option<Duration>) {
+    for record in records(log) {
+        if let Some(deadline) = deadline(&record.key.to_string()) {
+            assert!(record.duration <= deadline, "{} took {:?}", record.key, record.duration);
         }
     }
 }

@@ -150,6 +150,7 @@ fn a_timed_run_keeps_its_word_and_is_replayed_from_its_cohorts() {
         check(seed, wild, |wild| {
             let played = play(wild, None);
             check::log(&played.log);
+            check::deadlines(&played.log, |key| wild.program.deadline(key));
             let Some(cohorts) = check::cohorts(&played.log) else { return };
             let again = Scene { faults: Vec::new(), schedule: seed + 1000, ..wild.clone() };
             let again = play(&again, Some(&cohorts));

@@ -86,6 +86,15 @@ impl Program {
         Self { clients, floats: 7, steps, labels: true, saves: stream.below(2) == 0 }
     }
 
+    /// The deadline of one of its operations, by label.
+    pub(crate) fn deadline(&self, key: &str) -> Option<Duration> {
+        let step = key.trim_start_matches("step-").parse::<usize>().ok()?;
+        match self.steps.get(step)? {
+            Step::Train { policy, .. } | Step::Look { policy, .. } => policy.deadline,
+            _ => None,
+        }
+    }
+
     /// Runs it, from its last saved state; hands back its model.
     pub(crate) async fn run(&self, federation: &Federation, log: &Log) -> Result<Vec<u32>, Error> {
         let noted = log.clone();
