@@ -17,18 +17,19 @@ use flare_core::outcome::{Cause, End, Failure, Outcome, Weight};
 use flare_core::runtime::{Options, Runtime};
 use flare_core::tensor::{TensorData, Tensors};
 use flare_testkit::sim::faults::{Fault, Op};
-use flare_testkit::sim::{Setup, Sim, SimTransport};
+use flare_testkit::sim::log::Seen;
+use flare_testkit::sim::{Holder, Setup, Sim, SimTransport};
 use futures::StreamExt;
 
 use crate::runtime::unit::{floats, number, unit, values};
 
-fn simulation(clients: u32, unit: Arc<dyn ExecutorFactory>, faults: Vec<Op>) -> Sim {
+pub(crate) fn simulation(clients: u32, unit: Arc<dyn ExecutorFactory>, faults: Vec<Op>) -> Sim {
     let mut setup = Setup::new(Roster::counted(clients).unwrap(), unit);
     setup.faults = faults;
     Sim::new(setup)
 }
 
-fn open(sim: &Sim, clients: u32) -> Arc<Runtime<SimTransport>> {
+pub(crate) fn open(sim: &Sim, clients: u32) -> Arc<Runtime<SimTransport>> {
     let run = Run {
         id: RunId(1),
         job: Name::new("job").unwrap(),
@@ -41,7 +42,7 @@ fn open(sim: &Sim, clients: u32) -> Arc<Runtime<SimTransport>> {
     Runtime::open(run, sim.transport(), sim.home(), sim.seams(), options).unwrap()
 }
 
-fn spec(task: &str, input: Tensors) -> OperationSpec {
+pub(crate) fn spec(task: &str, input: Tensors) -> OperationSpec {
     let task = TaskSpec { name: task.into(), input: input.into(), ..TaskSpec::default() };
     OperationSpec::broadcast(task)
 }
@@ -189,4 +190,32 @@ fn o6_after_release_the_client_side_is_free() {
     });
     sim.drain();
     assert_eq!(sim.held(), 0);
+}
+
+/// Contract 5: held replies first. One that is announced before the controller has asked for its operation
+/// again is not let go of.
+#[test]
+fn a_reply_that_comes_before_its_operation_is_asked_for_again_stays_held() {
+    let mut setup = Setup::new(Roster::counted(3).unwrap(), unit());
+    setup.holder = Holder::Apart;
+    let sim = Sim::new(setup);
+    let start = |operations: Arc<dyn Operations>| async move {
+        let spec = spec("double", floats(&[1.0]));
+        let (operation, _) = operations.start(spec, Interest::ALL).await.unwrap();
+        operations.events(operation).collect::<Vec<_>>().await
+    };
+    let soon = Timestamp::default().after(Duration::from_millis(6));
+    let first = open(&sim, 3);
+    let operations: Arc<dyn Operations> = Arc::<Runtime<SimTransport>>::clone(&first);
+    assert!(sim.run_until(start(operations), soon).is_none(), "it ended before the restart");
+    sim.kill_runtime();
+    drop(first);
+    let operations = open(&sim, 3);
+    sim.drain();
+    let let_go = sim.log().position(|seen| matches!(seen, Seen::LetGo(_)));
+    assert_eq!((sim.held(), let_go), (3, None));
+    sim.run(start(operations));
+    let all = sim.log().all();
+    let executed = all.iter().filter(|seen| matches!(seen, Seen::Executed(..)));
+    assert_eq!(executed.count(), 3, "what was held is not done again");
 }

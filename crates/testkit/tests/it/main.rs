@@ -3,6 +3,7 @@
 
 mod cases;
 mod conformance;
+mod contracts;
 mod machine;
 mod outside;
 mod runtime;
