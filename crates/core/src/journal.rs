@@ -1,6 +1,6 @@
 //! What a run remembers: the journal, its blobs, and the clients' states.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -99,6 +99,25 @@ pub enum Entry {
         /// The value, in its canonical encoding.
         value: Vec<u8>,
     },
+    /// What a journal that forgets still knows of the operations it forgot.
+    Forgot {
+        /// The heads of the clients' states.
+        heads: BTreeMap<Rank, OperationId>,
+        /// The number that the next operation gets at least.
+        next: OperationId,
+    },
+}
+
+/// Moves the heads of the clients' states by what an operation's record says.
+pub(crate) fn move_heads(heads: &mut BTreeMap<Rank, OperationId>, record: &Record) {
+    if record.result.is_err() {
+        return;
+    }
+    for (rank, reply) in record.counted() {
+        if reply.wrote_state {
+            heads.insert(rank, record.operation);
+        }
+    }
 }
 
 /// Why the run's memory cannot be written or read.
@@ -153,8 +172,8 @@ impl Error {
 /// J3. `entries` gives what was appended, in order, by this process and by those before.
 /// J4. With `sync` the commit survives what the journal's durability says; without, a later one with `sync`
 /// makes it so.
-/// J5. A journal that forgets (memory) may drop ended operations before the last checkpoint; one on disk
-/// drops nothing.
+/// J5. A journal that forgets (memory) may drop ended operations before the last checkpoint, all but the
+/// heads of the clients' states; one on disk drops nothing.
 pub trait Journal: Send + Sync {
     /// Appends entries as one commit.
     ///

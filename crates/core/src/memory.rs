@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::hash::Hash;
-use crate::journal::{BlobStore, Entry, Error, Journal, StateStore};
+use crate::journal::{BlobStore, Entry, Error, Journal, StateStore, move_heads};
 use crate::names::Rank;
 use crate::operation::OperationId;
 
@@ -40,29 +40,37 @@ impl Journal for MemoryJournal {
 fn forget(entries: &mut Vec<Entry>) {
     let is_checkpoint = |entry: &Entry| matches!(entry, Entry::Checkpoint { .. });
     let Some(last) = entries.iter().rposition(is_checkpoint) else { return };
-    let ended: BTreeSet<OperationId> = entries[..last]
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Ended(record) => Some(record.operation),
-            _ => None,
-        })
-        .collect();
-    let mut index = 0;
-    entries.retain(|entry| {
-        let before = index < last;
-        index += 1;
-        !before
-            || match entry {
-                Entry::Run(_) | Entry::Opened { .. } | Entry::Value { .. } => true,
-                Entry::Started { operation, .. } | Entry::Stop { operation, .. } => {
-                    !ended.contains(operation)
-                }
-                Entry::Ended(_)
-                | Entry::Concluded { .. }
-                | Entry::Released { .. }
-                | Entry::Checkpoint { .. } => false,
+    let after = entries.split_off(last);
+    let mut ended = BTreeSet::new();
+    let mut heads = BTreeMap::new();
+    let mut next = OperationId(0);
+    for entry in entries.iter() {
+        match entry {
+            Entry::Ended(record) => {
+                ended.insert(record.operation);
+                move_heads(&mut heads, record);
             }
+            Entry::Started { operation, .. } => next = next.max(OperationId(operation.0 + 1)),
+            Entry::Forgot { heads: known, next: least } => {
+                heads.extend(known);
+                next = next.max(*least);
+            }
+            _ => {}
+        }
+    }
+    entries.retain(|entry| match entry {
+        Entry::Run(_) | Entry::Opened { .. } | Entry::Value { .. } => true,
+        Entry::Started { operation, .. } | Entry::Stop { operation, .. } => {
+            !ended.contains(operation)
+        }
+        Entry::Ended(_)
+        | Entry::Concluded { .. }
+        | Entry::Released { .. }
+        | Entry::Checkpoint { .. }
+        | Entry::Forgot { .. } => false,
     });
+    entries.push(Entry::Forgot { heads, next });
+    entries.extend(after);
 }
 
 /// Blobs in memory, shared with whoever put them.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::hash::Hash;
-use crate::journal::{Entry, Run};
+use crate::journal::{Entry, Run, move_heads};
 use crate::names::Rank;
 use crate::operation::{Key, OperationId, SpecDigest};
 use crate::operations::{Error, Opened};
@@ -225,17 +225,6 @@ impl Ledger {
     }
 }
 
-fn move_heads(heads: &mut BTreeMap<Rank, OperationId>, record: &Record) {
-    if record.result.is_err() {
-        return;
-    }
-    for (rank, reply) in record.counted() {
-        if reply.wrote_state {
-            heads.insert(rank, record.operation);
-        }
-    }
-}
-
 /// What a journal's entries add up to.
 #[derive(Default)]
 struct Past {
@@ -293,6 +282,10 @@ impl Past {
                 self.checkpoint = Value::decode(&state).ok();
                 self.blobs.extend(pins);
                 self.ordinals = ordinals;
+            }
+            Entry::Forgot { heads, next } => {
+                self.heads.extend(heads);
+                self.next_operation = self.next_operation.max(next.0);
             }
             Entry::Value { name, value } => {
                 if let Ok(value) = Value::decode(&value) {

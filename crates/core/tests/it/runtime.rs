@@ -293,3 +293,17 @@ fn what_a_closure_made_is_kept_and_it_is_not_called_again() {
     assert_eq!((largest(&calls), largest(&calls)), (4.0, 4.0));
     assert_eq!(*calls.lock().unwrap(), 1);
 }
+
+#[test]
+fn a_journal_that_forgets_still_knows_which_numbers_were_given() {
+    let world = World::new(2);
+    for round in 0..3_u64 {
+        let transport = Direct::new(|_, _| Ok(1.0));
+        let federation = world.open(&transport);
+        let mut spec = train(0.0);
+        spec.label = Some(Name::new(&format!("train-{round}")).unwrap());
+        block_on(federation.broadcast_and_wait(spec)).unwrap();
+        block_on(federation.save(&round, &[])).unwrap();
+        assert_eq!(transport.released.lock().unwrap()[0].0, OperationId(round));
+    }
+}
