@@ -103,8 +103,6 @@ pub enum Entry {
     Forgot {
         /// The heads of the clients' states.
         heads: BTreeMap<Rank, OperationId>,
-        /// The number that the next operation gets at least.
-        next: OperationId,
     },
 }
 

@@ -43,18 +43,13 @@ fn forget(entries: &mut Vec<Entry>) {
     let after = entries.split_off(last);
     let mut ended = BTreeSet::new();
     let mut heads = BTreeMap::new();
-    let mut next = OperationId(0);
     for entry in entries.iter() {
         match entry {
             Entry::Ended(record) => {
                 ended.insert(record.operation);
                 move_heads(&mut heads, record);
             }
-            Entry::Started { operation, .. } => next = next.max(OperationId(operation.0 + 1)),
-            Entry::Forgot { heads: known, next: least } => {
-                heads.extend(known);
-                next = next.max(*least);
-            }
+            Entry::Forgot { heads: known } => heads.extend(known),
             _ => {}
         }
     }
@@ -69,7 +64,7 @@ fn forget(entries: &mut Vec<Entry>) {
         | Entry::Checkpoint { .. }
         | Entry::Forgot { .. } => false,
     });
-    entries.push(Entry::Forgot { heads, next });
+    entries.push(Entry::Forgot { heads });
     entries.extend(after);
 }
 

@@ -283,10 +283,7 @@ impl Past {
                 self.blobs.extend(pins);
                 self.ordinals = ordinals;
             }
-            Entry::Forgot { heads, next } => {
-                self.heads.extend(heads);
-                self.next_operation = self.next_operation.max(next.0);
-            }
+            Entry::Forgot { heads } => self.heads.extend(heads),
             Entry::Value { name, value } => {
                 if let Ok(value) = Value::decode(&value) {
                     self.values.insert(name, value);

@@ -48,7 +48,7 @@ fn the_earlier_journal_has_an_entry_of_each_kind() {
     let mut kinds: Vec<usize> = entries().iter().map(kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert!(kinds.iter().copied().eq(0..9), "{kinds:?}: add the new kind to the entries below");
+    assert!(kinds.iter().copied().eq(0..10), "{kinds:?}: add the new kind to the entries below");
 }
 
 /// To list a new kind here is to be asked for one of it below.
@@ -63,6 +63,7 @@ fn kind(entry: &Entry) -> usize {
         Entry::Released { .. } => 6,
         Entry::Checkpoint { .. } => 7,
         Entry::Value { .. } => 8,
+        Entry::Forgot { .. } => 9,
     }
 }
 
@@ -80,6 +81,8 @@ fn entries() -> Vec<Entry> {
     all.extend([ended(3), full(Ok(Gathered::Replies)), full(Ok(concluded())), failed()]);
     all.push(Entry::Concluded { operation, value: value_hash });
     all.extend([Entry::Released { operation }, checkpoint(5), value(6)]);
+    let heads = [(Rank(0), operation), (Rank(70_000), OperationId(300))].into();
+    all.push(Entry::Forgot { heads });
     all
 }
 
