@@ -66,12 +66,17 @@ pub(super) const ROWS: &[Row] = &[
     local(&DIGITS, 7),
     Row { fault: Fault::Kills(3), ..local(&DIGITS, 2) },
     Row { build: Build::V3, ..local(&DIGITS, 2) },
+    // A third of the clients answers up to 30 ms late, in any order.
+    Row { args: &["--set", DELAYS], ..local(&DIGITS, 2) },
     local(&SCAFFOLD, 1),
     Row { journal: Journal::Memory, ..local(&SCAFFOLD, 2) },
     local(&SCAFFOLD, 7),
     Row { fault: Fault::Kills(3), ..local(&SCAFFOLD, 7) },
     Row { build: Build::V3, ..local(&SCAFFOLD, 2) },
+    Row { args: &["--set", DELAYS], ..local(&SCAFFOLD, 7) },
 ];
+
+const DELAYS: &str = "faults.delay={ share = 0.3, seconds = [0.0, 0.03] }";
 
 /// An undisturbed row of pattern one.
 const fn local(job: &'static Job, workers: u32) -> Row {
