@@ -19,8 +19,6 @@ pub(super) struct Row {
     pub(super) build: Build,
     pub(super) journal: Journal,
     pub(super) fault: Fault,
-    /// Further arguments of the program.
-    pub(super) args: &'static [&'static str],
 }
 
 /// Which build of the program.
@@ -45,7 +43,11 @@ pub(super) enum Fault {
     None,
     /// Killed at this many random moments, each time started again with `--resume`.
     Kills(u32),
+    /// A third of the clients answers up to 30 ms late, in any order.
+    Delays,
 }
+
+const DELAYS: &str = "faults.delay={ share = 0.3, seconds = [0.0, 0.03] }";
 
 pub(super) const DIGITS: Job =
     Job { name: "digits", path: "examples/digits/job.toml", controller: "fedavg", seed: 1 };
@@ -66,17 +68,14 @@ pub(super) const ROWS: &[Row] = &[
     local(&DIGITS, 7),
     Row { fault: Fault::Kills(3), ..local(&DIGITS, 2) },
     Row { build: Build::V3, ..local(&DIGITS, 2) },
-    // A third of the clients answers up to 30 ms late, in any order.
-    Row { args: &["--set", DELAYS], ..local(&DIGITS, 2) },
+    Row { fault: Fault::Delays, ..local(&DIGITS, 2) },
     local(&SCAFFOLD, 1),
     Row { journal: Journal::Memory, ..local(&SCAFFOLD, 2) },
     local(&SCAFFOLD, 7),
     Row { fault: Fault::Kills(3), ..local(&SCAFFOLD, 7) },
     Row { build: Build::V3, ..local(&SCAFFOLD, 2) },
-    Row { args: &["--set", DELAYS], ..local(&SCAFFOLD, 7) },
+    Row { fault: Fault::Delays, ..local(&SCAFFOLD, 7) },
 ];
-
-const DELAYS: &str = "faults.delay={ share = 0.3, seconds = [0.0, 0.03] }";
 
 /// An undisturbed row of pattern one.
 const fn local(job: &'static Job, workers: u32) -> Row {
@@ -87,7 +86,6 @@ const fn local(job: &'static Job, workers: u32) -> Row {
         build: Build::Plain,
         journal: Journal::Folder,
         fault: Fault::None,
-        args: &[],
     }
 }
 
@@ -117,6 +115,14 @@ impl Row {
         self.name().contains(filter)
     }
 
+    /// Further arguments of the program.
+    pub(super) fn args(&self) -> &'static [&'static str] {
+        match self.fault {
+            Fault::Delays => &["--set", DELAYS],
+            Fault::None | Fault::Kills(_) => &[],
+        }
+    }
+
     /// Whether the row needs the build for x86-64-v3.
     pub(super) fn v3(&self) -> bool {
         self.build == Build::V3
@@ -127,6 +133,7 @@ impl Row {
         match self.fault {
             Fault::None => {}
             Fault::Kills(kills) => parts.push(format!("{kills} kills")),
+            Fault::Delays => parts.push("delays".into()),
         }
         match self.journal {
             Journal::Folder => {}
@@ -136,7 +143,6 @@ impl Row {
             Build::Plain => {}
             Build::V3 => parts.push("x86-64-v3".into()),
         }
-        parts.extend(self.args.iter().map(|arg| (*arg).to_owned()));
         if parts.is_empty() { "none".into() } else { parts.join(", ") }
     }
 }
@@ -160,13 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn every_job_has_1_2_and_7_workers_a_kill_and_another_build() {
+    fn every_job_has_1_2_and_7_workers_a_kill_delays_and_another_build() {
         for job in [&DIGITS, &SCAFFOLD] {
             let rows = || ROWS.iter().filter(move |row| row.job == job);
             for workers in [1, 2, 7] {
                 assert!(rows().any(|row| row.workers == workers && row.fault == Fault::None));
             }
             assert!(rows().any(|row| matches!(row.fault, Fault::Kills(_))));
+            assert!(rows().any(|row| row.fault == Fault::Delays));
             assert!(rows().any(Row::v3));
         }
     }

@@ -41,11 +41,11 @@ pub(super) fn row(
         },
     };
     let folder = tempfile::tempdir().context("making a folder for the row")?;
-    let plan =
-        Plan::new(root, program, folder.path(), row.job, row.job.seed, row.workers).with(row.args);
+    let plan = Plan::new(root, program, folder.path(), row.job, row.job.seed, row.workers)
+        .with(row.args());
     let constants = expected.of(row.job.name)?;
     match row.fault {
-        Fault::None => undisturbed(&plan, constants, row.journal),
+        Fault::None | Fault::Delays => undisturbed(&plan, constants, row.journal),
         Fault::Kills(kills) => {
             let chance = crate::chance::Chance::new(seed, &row.name());
             kill::row(&plan, constants, kills, chance)
