@@ -1,10 +1,11 @@
 //! What the runtime holds of one operation besides the machine's seats: replies on their way into the
 //! result, and those who listen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::channel::mpsc;
+use rustc_hash::FxHashMap;
 
 use crate::aggregator::{Aggregator, Contribution, disagreement};
 use crate::clock::Timestamp;
@@ -70,12 +71,12 @@ pub(super) struct Gathering {
     pub(super) rules: Arc<Rules>,
     pub(super) started: Timestamp,
     pub(super) interest: Interest,
-    pub(super) announced: HashMap<TaskId, Announcement>,
+    pub(super) announced: FxHashMap<TaskId, Announcement>,
     /// Tasks whose reply was told of: a second announcement is no second event (contract 14).
     pub(super) told: BTreeSet<TaskId>,
     pub(super) counted: BTreeMap<TaskId, CountedReply>,
     /// Checked replies between the check and the machine's word that they count.
-    pub(super) checked: HashMap<TaskId, Shareable>,
+    pub(super) checked: FxHashMap<TaskId, Shareable>,
     pub(super) aggregator: Option<Box<dyn Aggregator>>,
     pub(super) ready: Vec<(TaskId, Contribution)>,
     /// What each stop of a relay passes on.
@@ -116,10 +117,10 @@ impl Gathering {
             rules,
             started,
             interest,
-            announced: HashMap::new(),
+            announced: FxHashMap::default(),
             told: BTreeSet::new(),
             counted: BTreeMap::new(),
-            checked: HashMap::new(),
+            checked: FxHashMap::default(),
             aggregator,
             ready: Vec::new(),
             passed_on: None,

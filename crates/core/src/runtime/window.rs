@@ -1,6 +1,6 @@
 //! Permits: how many bytes of replies may be in transfer or in the fold at once (contract 17).
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::transport::TaskId;
 
@@ -11,7 +11,7 @@ use super::machine::Limits;
 pub(super) struct Window {
     replies: usize,
     limit: u64,
-    taken: HashMap<TaskId, u64>,
+    taken: FxHashMap<TaskId, u64>,
     bytes: u64,
 }
 
