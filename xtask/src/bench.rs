@@ -1,10 +1,11 @@
-//! `cargo xtask bench`: the benchmark program, built in release.
+//! `cargo xtask bench`: the benchmark program and the program that it runs, built in release.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
 use crate::call::Call;
+use crate::python;
 
 /// Runs `flare-bench` with the given arguments.
 ///
@@ -14,5 +15,10 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     if !root.join("crates/bench").exists() {
         bail!("there is no crates/bench to run");
     }
-    Call::cargo(root, "run --release --quiet -p flare-bench --").args(args.iter().cloned()).run()
+    let python = python::ready(root)?;
+    Call::cargo(root, "build --release --quiet -p flare-cli -p flare-bench").run()?;
+    Call::cargo(root, "run --release --quiet -p flare-bench --")
+        .args(args.iter().cloned())
+        .env("FLARE_TEST_PYTHON", python)
+        .run()
 }

@@ -63,6 +63,9 @@ pub(crate) struct RunArgs {
     /// Let the clients count that counted in an earlier run: its `cohort.jsonl`.
     #[arg(long, value_name = "FILE")]
     pub(crate) cohort: Option<PathBuf>,
+    /// Go on although the program, or a component, is another build than the one that began the run.
+    #[arg(long, requires = "resume")]
+    pub(crate) accept_unit: bool,
     /// Write events to standard output, one JSON object a line; the last one is the summary.
     #[arg(long)]
     pub(crate) json: bool,

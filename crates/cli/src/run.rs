@@ -75,6 +75,7 @@ fn options(args: &RunArgs) -> Options {
         resume: args.resume.is_some(),
         workers: args.workers,
         cohort: args.cohort.clone(),
+        accept_units: args.accept_unit,
         ..Options::default()
     }
 }

@@ -1,15 +1,16 @@
 //! The handle through which a controller sees its clients.
 
-use std::cell::Cell;
+mod handle;
+mod handlers;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Interest, Kind, What};
+use crate::event::{Event, Kind, What};
 use crate::executor;
 use crate::hash::Hash;
 use crate::journal::Run;
@@ -20,6 +21,11 @@ use crate::outcome::{Failure, Gathered, Outcome, Record, Reply};
 use crate::random::{Stream, StreamId};
 use crate::tensor::{self, Tensors};
 use crate::value::{self, Value};
+
+pub use handle::Handle;
+
+use handle::Ended;
+use handlers::{Handlers, Known};
 
 /// Why a call on the federation gave no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -71,18 +77,6 @@ pub enum Error {
     },
 }
 
-type Handler = Box<dyn Fn(&Event) -> Result<(), executor::Error> + Send + Sync>;
-
-thread_local! {
-    static INSIDE_HANDLER: Cell<bool> = const { Cell::new(false) };
-}
-
-#[derive(Default)]
-struct Handlers {
-    interest: Interest,
-    by_kind: Vec<(Kind, Arc<Handler>)>,
-}
-
 /// A controller's view of its clients: it starts operations, waits for them, and keeps its state.
 ///
 /// Handlers run on the task of the controller, in order, while it waits for an operation; the call
@@ -90,23 +84,15 @@ struct Handlers {
 pub struct Federation {
     operations: Arc<dyn Operations>,
     model: Tensors,
-    handlers: Mutex<Handlers>,
+    handlers: Handlers,
     open: Mutex<BTreeMap<OperationId, Key>>,
-}
-
-/// An operation in flight. Dropping it cancels nothing.
-#[must_use = "an operation that nobody waits for is cancelled when the controller returns"]
-pub struct Handle<'a> {
-    federation: &'a Federation,
-    operation: OperationId,
-    key: Key,
 }
 
 impl Federation {
     /// A view onto whoever carries out the operations.
     pub fn new(operations: Arc<dyn Operations>) -> Self {
         let model = Tensors::empty();
-        Self { operations, model, handlers: Mutex::default(), open: Mutex::default() }
+        Self { operations, model, handlers: Handlers::default(), open: Mutex::default() }
     }
 
     /// The same with the job's initial model.
@@ -136,9 +122,7 @@ impl Federation {
         kind: Kind,
         handler: impl Fn(&Event) -> Result<(), executor::Error> + Send + Sync + 'static,
     ) {
-        let mut handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
-        handlers.interest = handlers.interest.with(kind);
-        handlers.by_kind.push((kind, Arc::new(Box::new(handler))));
+        self.handlers.add(kind, Arc::new(handler));
     }
 
     /// Starts a broadcast; wait for it through the handle.
@@ -240,14 +224,14 @@ impl Federation {
     }
 
     async fn start(&self, spec: OperationSpec) -> Result<Handle<'_>, Error> {
-        if INSIDE_HANDLER.get() {
+        if handlers::is_inside() {
             return Err(operations::Error::InsideHandler { key: shown_key(&spec) }.into());
         }
-        let interest = self.handlers.lock().unwrap_or_else(PoisonError::into_inner).interest;
+        let (known, interest) = self.handlers.known();
         let (operation, key) = self.operations.start(spec, interest).await?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.insert(operation, key.clone());
-        Ok(Handle { federation: self, operation, key })
+        Ok(Handle { federation: self, operation, key, known })
     }
 
     /// The counted replies of an operation without aggregator, by rank. Each is fetched when it is asked
@@ -346,7 +330,7 @@ impl Federation {
     /// When a handler fails.
     pub fn round(&self, kind: Kind, round: u64) -> Result<(), Error> {
         let event = Event { replayed: false, what: What::Round { kind, round } };
-        self.handle(&event).map_err(|fault| Error::Handler {
+        self.handlers.call(&event, Known::ALL).map_err(|fault| Error::Handler {
             kind,
             key: Key::Ordinal(round),
             fault,
@@ -363,19 +347,6 @@ impl Federation {
             self.operations.cancel(*operation).await?;
         }
         Ok(open.into_values().collect())
-    }
-
-    fn handle(&self, event: &Event) -> Result<(), String> {
-        let kind = event.kind();
-        let handlers: Vec<Arc<Handler>> = {
-            let handlers = self.handlers.lock().unwrap_or_else(PoisonError::into_inner);
-            let mine = handlers.by_kind.iter().filter(|(wanted, _)| *wanted == kind);
-            mine.map(|(_, handler)| Arc::clone(handler)).collect()
-        };
-        INSIDE_HANDLER.set(true);
-        let result = handlers.iter().try_for_each(|handler| handler(event));
-        INSIDE_HANDLER.set(false);
-        result.map_err(|fault| fault.to_string())
     }
 
     fn decode(&self, record: &Record, bytes: bytes::Bytes) -> Result<Tensors, Error> {
@@ -418,56 +389,4 @@ impl Federation {
 
 fn shown_key(spec: &OperationSpec) -> Key {
     spec.label.clone().map_or(Key::Ordinal(0), Key::Label)
-}
-
-impl Handle<'_> {
-    /// The operation's number.
-    pub fn operation(&self) -> OperationId {
-        self.operation
-    }
-
-    /// Cancels the operation; its outcome then is the failure `Cancelled`, unless it was decided before.
-    ///
-    /// # Errors
-    /// When the operation is no longer known.
-    pub async fn cancel(&self) -> Result<(), Error> {
-        Ok(self.federation.operations.cancel(self.operation).await?)
-    }
-
-    /// Waits for the operation's end, running handlers on the way.
-    ///
-    /// # Errors
-    /// When the operation fails, a handler fails, or the runtime does.
-    pub async fn wait(self) -> Result<Outcome, Error> {
-        let (federation, operation) = (self.federation, self.operation);
-        let ended = self.ended().await?;
-        let outcome = federation.outcome(Arc::clone(&ended.record), ended.replayed).await;
-        federation.finish(operation, ended, outcome).await
-    }
-
-    async fn ended(self) -> Result<Ended, Error> {
-        let mut events = self.federation.operations.events(self.operation);
-        let mut handler = None;
-        let mut ended = None;
-        while let Some(event) = events.next().await {
-            let event = event?;
-            let fault = self.federation.handle(&event).err();
-            handler = handler.or(fault.map(|fault| (event.kind(), fault)));
-            if let What::OperationEnded { record } = event.what {
-                ended = Some((record, event.replayed));
-            }
-        }
-        let stopped = || operations::Error::Stopped(": the operation's events ended early".into());
-        let (record, replayed) = ended.ok_or_else(stopped)?;
-        Ok(Ended { key: self.key, record, replayed, handler })
-    }
-}
-
-/// An operation that ended and was not released yet.
-struct Ended {
-    key: Key,
-    record: Arc<Record>,
-    replayed: bool,
-    /// The first handler that failed.
-    handler: Option<(Kind, String)>,
 }

@@ -58,6 +58,15 @@ pub enum Error {
         /// The first part that differs.
         part: &'static str,
     },
+    /// The run was begun with other code, and the change was not accepted (contract 8).
+    #[error(
+        "run {run} was begun with another build of the program or of a component: go on with that build, \
+         or accept the change (--accept-unit)"
+    )]
+    OtherUnits {
+        /// The run.
+        run: journal::RunId,
+    },
     /// The key was used before in this run by this process.
     #[error("operation {key} was started already: a label is used once in a run")]
     Again {

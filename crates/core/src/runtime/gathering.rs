@@ -141,7 +141,8 @@ impl Gathering {
         matches!(self.spec.gather, Gather::Aggregate(_))
     }
 
-    /// Compares a counted reply with the first; the error names both sides.
+    /// Compares a counted reply with the first: kinds of weight, and what the tensors are where they are
+    /// folded. The error names both sides.
     pub(super) fn agrees(
         &mut self,
         rank: Rank,
@@ -153,7 +154,7 @@ impl Gathering {
             self.first = Some((rank, tensors.layout().clone(), weight));
             return Ok(());
         };
-        let differs = disagreement(layout, tensors.layout());
+        let differs = self.folds().then(|| disagreement(layout, tensors.layout())).flatten();
         match differs.or_else(|| weight_disagreement(*first_weight, weight)) {
             Some(what) => {
                 let (first, other) = (roster.name(*first), roster.name(rank));

@@ -310,10 +310,12 @@ impl Past {
             (known.seed != asked.seed, "seed"),
             (known.roster != asked.roster, "roster"),
             (known.job_hash != asked.job_hash, "job"),
-            (known.units != asked.units && !accept_units, "units"),
         ];
         match differs.into_iter().find(|(differs, _)| *differs) {
             Some((_, part)) => Err(Error::OtherRun { run: known.id, part }),
+            None if known.units != asked.units && !accept_units => {
+                Err(Error::OtherUnits { run: known.id })
+            }
             None => Ok(Run { units: asked.units, ..known.clone() }),
         }
     }

@@ -5,6 +5,7 @@ mod aggregators;
 mod cases;
 mod filters;
 mod finite;
+mod handlers;
 mod header;
 mod learner;
 mod python;

@@ -10,12 +10,13 @@ use flare_core::clock::{Clock, Spawn, Timestamp};
 use flare_core::event::Kind;
 use flare_core::executor::Task;
 use flare_core::federation::Federation;
-use flare_core::journal::{self, Journal, Run, RunId};
+use flare_core::journal::{self, Entry, Journal, Run, RunId};
 use flare_core::memory::{MemoryBlobs, MemoryJournal};
 use flare_core::names::{Name, Rank, Roster};
 use flare_core::operation::{
     OperationId, OperationSpec, RelayFailure, StateAccess, Targets, TaskSpec,
 };
+use flare_core::operations;
 use flare_core::outcome::{Cause, Weight};
 use flare_core::pool::Serial;
 use flare_core::runtime::{Home, Options, Runtime, Seams};
@@ -30,30 +31,52 @@ use futures::stream::{BoxStream, StreamExt};
 type Answer = dyn Fn(&Task, Rank) -> Result<f32, Cause> + Send + Sync;
 
 /// Answers each task with one number, in the order of its ranks turned round.
-struct Direct {
+pub(crate) struct Direct {
     answer: Box<Answer>,
+    weigh: Box<dyn Fn(Rank) -> Weight + Send + Sync>,
+    is_silent: bool,
     sender: mpsc::UnboundedSender<Vec<Event>>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<Vec<Event>>>>,
     held: Mutex<BTreeMap<TaskId, Bytes>>,
     dispatched: Mutex<Vec<(String, Rank)>>,
-    released: Mutex<Vec<(OperationId, Vec<Rank>)>>,
+    pub(crate) released: Mutex<Vec<(OperationId, Vec<Rank>)>>,
     started_from: Mutex<Vec<Option<OperationId>>>,
 }
 
 impl Direct {
-    fn new(
+    pub(crate) fn new(
         answer: impl Fn(&Task, Rank) -> Result<f32, Cause> + Send + Sync + 'static,
     ) -> Arc<Self> {
+        Arc::new(Self::made(answer))
+    }
+
+    fn made(answer: impl Fn(&Task, Rank) -> Result<f32, Cause> + Send + Sync + 'static) -> Self {
         let (sender, receiver) = mpsc::unbounded();
-        Arc::new(Self {
+        Self {
             answer: Box::new(answer),
+            weigh: Box::new(|_| Weight::Count(1)),
+            is_silent: false,
             sender,
             receiver: Mutex::new(Some(receiver)),
             held: Mutex::default(),
             dispatched: Mutex::default(),
             released: Mutex::default(),
             started_from: Mutex::default(),
-        })
+        }
+    }
+
+    /// Nobody ever answers.
+    pub(crate) fn silent() -> Arc<Self> {
+        let mut direct = Self::made(|_, _| Ok(0.0));
+        direct.is_silent = true;
+        Arc::new(direct)
+    }
+
+    /// Everybody answers with 1, weighed so.
+    pub(crate) fn weighing(weigh: impl Fn(Rank) -> Weight + Send + Sync + 'static) -> Arc<Self> {
+        let mut direct = Self::made(|_, _| Ok(1.0));
+        direct.weigh = Box::new(weigh);
+        Arc::new(direct)
     }
 
     fn event(&self, task: &Task, rank: Rank) -> Event {
@@ -66,7 +89,7 @@ impl Direct {
         self.held.lock().unwrap().insert(id, tensors.encoded().clone());
         let announcement = Announcement {
             attempt: 1,
-            weight: Weight::Count(1),
+            weight: (self.weigh)(rank),
             metrics: Arc::new([]),
             headers: Arc::new([]),
             tensors: tensors.hash(),
@@ -85,6 +108,9 @@ impl Transport for Direct {
     }
 
     fn dispatch(&self, task: &Arc<Task>, to: &[Assignment]) {
+        if self.is_silent {
+            return;
+        }
         let events = to.iter().rev().map(|to| self.event(task, to.rank)).collect();
         self.started_from.lock().unwrap().extend(to.iter().map(|to| to.state));
         let mut dispatched = self.dispatched.lock().unwrap();
@@ -140,26 +166,41 @@ impl Spawn for Threads {
     }
 }
 
-fn scalar(value: f32) -> Tensors {
+pub(crate) fn scalar(value: f32) -> Tensors {
     let layout = Layout::new([("x", DType::F32, Vec::new())]).unwrap();
     let mut tensors = Tensors::builder(&layout);
     tensors.slice_mut::<f32>("x").unwrap()[0] = value;
     tensors.finish()
 }
 
-fn value(tensors: &Tensors) -> f32 {
+pub(crate) fn value(tensors: &Tensors) -> f32 {
     tensors.slice::<f32>("x").unwrap()[0]
 }
 
+/// A journal that forgets nothing, as one on disk.
+#[derive(Default)]
+struct Everything(Mutex<Vec<Entry>>);
+
+impl Journal for Everything {
+    fn append(&self, entries: &[Entry], _: bool) -> Result<(), journal::Error> {
+        self.0.lock().unwrap().extend_from_slice(entries);
+        Ok(())
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, journal::Error> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+}
+
 /// A run of `clients` clients whose journal and blobs outlive its runtime.
-struct World {
-    run: Run,
-    journal: Arc<MemoryJournal>,
+pub(crate) struct World {
+    pub(crate) run: Run,
+    journal: Arc<dyn Journal>,
     blobs: Arc<MemoryBlobs>,
 }
 
 impl World {
-    fn new(clients: u32) -> Self {
+    pub(crate) fn new(clients: u32) -> Self {
         let run = Run {
             id: RunId(7),
             job: Name::new("test").unwrap(),
@@ -168,21 +209,34 @@ impl World {
             roster: Roster::counted(clients).unwrap(),
             units: Vec::new(),
         };
-        Self { run, journal: Arc::default(), blobs: Arc::default() }
+        Self { run, journal: Arc::new(MemoryJournal::default()), blobs: Arc::default() }
     }
 
-    fn open(&self, transport: &Arc<Direct>) -> Federation {
+    /// The same, but its journal forgets nothing.
+    pub(crate) fn remembering(clients: u32) -> Self {
+        Self { journal: Arc::new(Everything::default()), ..Self::new(clients) }
+    }
+
+    pub(crate) fn open(&self, transport: &Arc<Direct>) -> Federation {
+        self.open_with(transport, Options::default()).unwrap()
+    }
+
+    pub(crate) fn open_with(
+        &self,
+        transport: &Arc<Direct>,
+        options: Options,
+    ) -> Result<Federation, operations::Error> {
         let home =
             Home { journal: self.journal.clone(), blobs: self.blobs.clone(), keep_checkpoints: 2 };
         let seams =
             Seams { clock: Arc::new(Still), spawn: Arc::new(Threads), pool: Arc::new(Serial) };
-        let options = Options::default();
         let transport = Arc::clone(transport);
-        Federation::new(Runtime::open(self.run.clone(), transport, home, seams, options).unwrap())
+        let runtime = Runtime::open(self.run.clone(), transport, home, seams, options)?;
+        Ok(Federation::new(runtime))
     }
 }
 
-fn train(value: f32) -> OperationSpec {
+pub(crate) fn train(value: f32) -> OperationSpec {
     let input = Shareable::from(scalar(value));
     OperationSpec::broadcast(TaskSpec { name: "train".into(), input, ..TaskSpec::default() })
 }

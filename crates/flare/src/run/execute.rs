@@ -243,6 +243,7 @@ fn other_run(error: &(dyn StdError + 'static)) -> Option<String> {
         if let Some(
             inner @ (operations::Error::Differs { .. }
             | operations::Error::OtherRun { .. }
+            | operations::Error::OtherUnits { .. }
             | operations::Error::Pruned { .. }),
         ) = inner
         {

@@ -213,7 +213,8 @@ impl Engine {
         summary.wrote_state &= gathering.spec.task.state == StateAccess::Write;
         gathering.counted.insert(task, summary);
         let folds = gathering.folds();
-        if folds && let Err(fault) = gathering.agrees(task.rank, &tensors, weight, &self.run.roster)
+        if gathering.spec.course == Course::Broadcast
+            && let Err(fault) = gathering.agrees(task.rank, &tensors, weight, &self.run.roster)
         {
             self.give_back(task);
             return self.step(Input::Hopeless(task.operation, fault));

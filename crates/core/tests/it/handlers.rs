@@ -1,0 +1,201 @@
+//! Handlers of events (contract 22), and the calls that are refused by name.
+
+use std::sync::{Arc, Mutex};
+
+use flare_core::Hash;
+use flare_core::event::{Event, Kind, What};
+use flare_core::federation::{Error, Federation};
+use flare_core::names::Name;
+use flare_core::operation::{OperationSpec, StateAccess};
+use flare_core::outcome::{Cause, Weight};
+use flare_core::runtime::Options;
+use futures::FutureExt;
+use futures::executor::block_on;
+
+use crate::runtime::{Direct, World, train};
+
+fn labelled(label: &str) -> OperationSpec {
+    OperationSpec { label: Some(Name::new(label).unwrap()), ..train(0.0) }
+}
+
+fn answering() -> Arc<Direct> {
+    Direct::new(|_, rank| match rank.0 {
+        1 => Err(Cause::Error("down".into())),
+        rank => Ok(rank as f32),
+    })
+}
+
+type Heard = Arc<Mutex<Vec<String>>>;
+
+fn hear(federation: &Federation, kind: Kind, heard: &Heard) {
+    let heard = Arc::clone(heard);
+    federation.on(kind, move |event: &Event| {
+        let again = if event.replayed { " again" } else { "" };
+        let what = match &event.what {
+            What::Reply { client, .. } => format!("reply {client}"),
+            What::Failure { client, cause, .. } => format!("failure {client}: {cause}"),
+            What::OperationStarted { key, .. } => format!("started {key}"),
+            What::OperationEnded { record } => format!("ended {}", record.key),
+            other => format!("{other:?}"),
+        };
+        heard.lock().unwrap().push(format!("{what}{again}"));
+        Ok(())
+    });
+}
+
+#[test]
+fn events_come_in_order_and_again_in_the_journaled_order_when_a_run_goes_on() {
+    let world = World::new(3);
+    let told = || {
+        let federation = world.open(&answering());
+        let heard = Heard::default();
+        for kind in [Kind::OperationEnded, Kind::Reply, Kind::Failure, Kind::OperationStarted] {
+            hear(&federation, kind, &heard);
+        }
+        block_on(federation.broadcast_and_wait(labelled("train-1"))).unwrap();
+        std::mem::take(&mut *heard.lock().unwrap())
+    };
+    let first = told();
+    assert_eq!(first.first().map(String::as_str), Some("started train-1"));
+    assert_eq!(first.last().map(String::as_str), Some("ended train-1"));
+    assert_eq!(first.len(), 5, "{first:?}");
+    let mut again: Vec<String> = told();
+    assert!(again.iter().all(|event| event.ends_with(" again")), "{again:?}");
+    let mut once: Vec<String> = first.iter().map(|event| format!("{event} again")).collect();
+    once.sort();
+    again.sort();
+    assert_eq!(once, again);
+}
+
+#[test]
+fn a_handler_hears_only_of_operations_that_start_after_it_was_registered() {
+    let federation = World::new(1).open(&Direct::new(|_, _| Ok(1.0)));
+    let heard = Heard::default();
+    let handle = block_on(federation.broadcast(labelled("early"))).unwrap();
+    hear(&federation, Kind::OperationEnded, &heard);
+    block_on(handle.wait()).unwrap();
+    block_on(federation.broadcast_and_wait(labelled("late"))).unwrap();
+    assert_eq!(*heard.lock().unwrap(), ["ended late"]);
+}
+
+#[test]
+fn a_handler_that_fails_or_panics_fails_the_call_and_leaves_the_outcome() {
+    for panics in [false, true] {
+        let world = World::new(1);
+        let transport = Direct::new(|_, _| Ok(1.0));
+        let federation = world.open(&transport);
+        federation.on(Kind::Reply, move |_| match panics {
+            true => panic!("no room"),
+            false => Err("no room".into()),
+        });
+        let error = block_on(federation.broadcast_and_wait(labelled("train-1"))).unwrap_err();
+        assert!(matches!(error, Error::Handler { kind: Kind::Reply, .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("train-1") && text.contains("no room"), "{text}");
+        // It is released, and the next call on this thread is no call from inside a handler.
+        assert_eq!(transport.released.lock().unwrap().len(), 1);
+        let next = block_on(federation.broadcast_and_wait(labelled("train-2"))).unwrap_err();
+        assert!(matches!(next, Error::Handler { .. }), "{next}");
+        // The outcome stands: a run that goes on is answered.
+        let again = world.open(&Direct::new(|_, _| Ok(9.0)));
+        let outcome = block_on(again.broadcast_and_wait(labelled("train-1"))).unwrap();
+        assert!(outcome.replayed);
+    }
+}
+
+#[test]
+fn the_release_waits_until_the_handlers_are_done() {
+    let transport = Direct::new(|_, _| Ok(1.0));
+    let federation = World::new(1).open(&transport);
+    let seen = Arc::new(Mutex::new(None));
+    let (inner, side) = (Arc::clone(&seen), Arc::clone(&transport));
+    federation.on(Kind::OperationEnded, move |_| {
+        *inner.lock().unwrap() = Some(side.released.lock().unwrap().len());
+        Ok(())
+    });
+    block_on(federation.broadcast_and_wait(train(0.0))).unwrap();
+    assert_eq!(*seen.lock().unwrap(), Some(0));
+    assert_eq!(transport.released.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn an_operation_that_starts_inside_a_handler_is_refused_at_once() {
+    let world = World::new(1);
+    let federation = Arc::new(world.open(&Direct::new(|_, _| Ok(1.0))));
+    let refused = Arc::new(Mutex::new(String::new()));
+    let (inner, text) = (Arc::downgrade(&federation), Arc::clone(&refused));
+    federation.on(Kind::Reply, move |_| {
+        let federation = inner.upgrade().unwrap();
+        let inner = federation.broadcast_and_wait(labelled("inner")).now_or_never();
+        let error = inner.expect("it is refused at once").unwrap_err();
+        *text.lock().unwrap() = error.to_string();
+        Ok(())
+    });
+    block_on(federation.broadcast_and_wait(labelled("outer"))).unwrap();
+    let refused = refused.lock().unwrap();
+    assert!(refused.contains("operation inner was started inside an event handler"), "{refused}");
+}
+
+#[test]
+fn calls_that_make_no_sense_are_refused_by_name() {
+    let world = World::new(2);
+    let federation = world.open(&Direct::new(|_, _| Ok(1.0)));
+    let refused = |spec| block_on(federation.broadcast(spec)).err().unwrap().to_string();
+
+    block_on(federation.broadcast_and_wait(labelled("once"))).unwrap();
+    assert!(refused(labelled("once")).contains("operation once was started already"));
+
+    let mut writes = labelled("writes");
+    writes.task.state = StateAccess::Write;
+    // Held in flight: nobody takes its events in.
+    let held = World::new(2);
+    let silent = held.open(&Direct::silent());
+    let refused = |spec| block_on(silent.broadcast(spec)).err().unwrap().to_string();
+    let in_flight = block_on(silent.broadcast(writes.clone())).unwrap();
+    assert!(refused(train(0.0)).contains("give both a label"));
+    let conflict = refused(OperationSpec { label: Some(Name::new("too").unwrap()), ..writes });
+    assert!(conflict.contains("writes the state of client client-0, as writes"), "{conflict}");
+    drop(in_flight);
+}
+
+#[test]
+fn a_result_that_is_no_longer_kept_is_named() {
+    let world = World::remembering(1);
+    let federation = world.open(&Direct::new(|task, _| Ok(task.round.unwrap_or(0) as f32)));
+    for round in 1..=4_u64 {
+        let mut spec = labelled(&format!("train-{round}"));
+        spec.task.round = Some(round);
+        block_on(federation.broadcast_and_wait(spec)).unwrap();
+        block_on(federation.save(&round, &[])).unwrap();
+    }
+    let mut first = labelled("train-1");
+    first.task.round = Some(1);
+    let again = world.open(&Direct::new(|_, _| Ok(1.0)));
+    let error = block_on(again.broadcast_and_wait(first)).unwrap_err().to_string();
+    assert!(error.contains("operation train-1 ended before the last checkpoint"), "{error}");
+}
+
+#[test]
+fn kinds_of_weight_that_differ_fail_the_operation_and_name_both_sides() {
+    let real = Weight::real(1.0).unwrap();
+    let transport = Direct::weighing(move |rank| if rank.0 == 2 { real } else { Weight::Count(1) });
+    let federation = World::new(3).open(&transport);
+    let error = block_on(federation.broadcast_and_wait(train(0.0))).unwrap_err().to_string();
+    assert!(error.contains("client-2") && error.contains("do not agree"), "{error}");
+    assert!(error.contains("a count of examples") && error.contains("a real number"), "{error}");
+}
+
+#[test]
+fn a_run_of_other_code_goes_on_only_if_that_is_accepted() {
+    let mut world = World::new(1);
+    let transport = || Direct::new(|_, _| Ok(1.0));
+    block_on(world.open(&transport()).broadcast_and_wait(labelled("train-1"))).unwrap();
+    world.run.units = vec![("softmax".into(), Hash::of("another build"))];
+    let refused = world.open_with(&transport(), Options::default()).err().unwrap().to_string();
+    assert!(refused.contains("another build"), "{refused}");
+    let options = || Options { accept_units: true, ..Options::default() };
+    let accepted = world.open_with(&transport(), options()).unwrap();
+    assert!(block_on(accepted.broadcast_and_wait(labelled("train-1"))).unwrap().replayed);
+    // From now on this is the run's code.
+    assert!(world.open_with(&transport(), Options::default()).is_ok());
+}
