@@ -26,6 +26,23 @@ fn failed(job: &str, said: Expect) {
     said.assert_eq(&ended.to_string());
 }
 
+/// The deadline of ten minutes is not waited for: two more replies cannot come.
+#[test]
+fn c013_too_few_that_can_still_reply_end_the_run_and_the_last_round_is_kept() {
+    let job = with_learner("kind = \"failing\"\nrounds = [2]")
+        .replace("count = 2", "count = 3")
+        .replace("rounds = 3", "rounds = 3\nreplies = { min_replies = 2, deadline = 600 }");
+    assert!(job.contains("min_replies"), "{job}");
+    let place = Place::with_job(&job);
+    let ended = run(&place);
+    assert_eq!(ended.code, Some(1), "{ended}");
+    let text = ended.to_string();
+    assert!(text.matches("the learner failed: fails in round 2").count() >= 2, "{text}");
+    assert!((0..3).all(|rank| text.contains(&format!("client-{rank}: "))), "{text}");
+    let rows = place.read("out/metrics.jsonl");
+    assert!(rows.contains("train-1") && place.files().contains(&"out/model.safetensors".into()));
+}
+
 #[test]
 fn no_such_job() {
     expect![[r#"
