@@ -199,3 +199,26 @@ fn a_run_of_other_code_goes_on_only_if_that_is_accepted() {
     // From now on this is the run's code.
     assert!(world.open_with(&transport(), Options::default()).is_ok());
 }
+
+#[test]
+fn c029_a_reply_that_is_no_tensor_file_leaves_its_client_out_by_name() {
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut tried = 0;
+    for file in std::fs::read_dir(cases).unwrap() {
+        let file = file.unwrap();
+        if !file.file_name().to_string_lossy().starts_with("c029-") {
+            continue;
+        }
+        let bytes = std::fs::read(file.path()).unwrap();
+        let federation = World::new(3).open(&Direct::forging(bytes.into()));
+        let heard = Heard::default();
+        hear(&federation, Kind::Failure, &heard);
+        let outcome = block_on(federation.broadcast_and_wait(train(0.0))).unwrap();
+        assert_eq!(outcome.record.counted().len(), 2, "{file:?}");
+        let heard = heard.lock().unwrap();
+        let refused = "failure client-1: its reply was refused: ";
+        assert!(heard.len() == 1 && heard[0].starts_with(refused), "{file:?}: {heard:?}");
+        tried += 1;
+    }
+    assert_eq!(tried, 27);
+}

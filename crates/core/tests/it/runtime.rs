@@ -34,6 +34,8 @@ type Answer = dyn Fn(&Task, Rank) -> Result<f32, Cause> + Send + Sync;
 pub(crate) struct Direct {
     answer: Box<Answer>,
     weigh: Box<dyn Fn(Rank) -> Weight + Send + Sync>,
+    /// What a client sends instead of a file of tensors.
+    forged: BTreeMap<Rank, Bytes>,
     is_silent: bool,
     sender: mpsc::UnboundedSender<Vec<Event>>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<Vec<Event>>>>,
@@ -55,6 +57,7 @@ impl Direct {
         Self {
             answer: Box::new(answer),
             weigh: Box::new(|_| Weight::Count(1)),
+            forged: BTreeMap::new(),
             is_silent: false,
             sender,
             receiver: Mutex::new(Some(receiver)),
@@ -72,6 +75,13 @@ impl Direct {
         Arc::new(direct)
     }
 
+    /// Client 1 sends these bytes as its tensors; everybody else answers with 1.
+    pub(crate) fn forging(bytes: Bytes) -> Arc<Self> {
+        let mut direct = Self::made(|_, _| Ok(1.0));
+        direct.forged.insert(Rank(1), bytes);
+        Arc::new(direct)
+    }
+
     /// Everybody answers with 1, weighed so.
     pub(crate) fn weighing(weigh: impl Fn(Rank) -> Weight + Send + Sync + 'static) -> Arc<Self> {
         let mut direct = Self::made(|_, _| Ok(1.0));
@@ -85,15 +95,16 @@ impl Direct {
             Ok(value) => value,
             Err(cause) => return Event::Failed { task: id, attempt: 1, cause },
         };
-        let tensors = scalar(value);
-        self.held.lock().unwrap().insert(id, tensors.encoded().clone());
+        let honest = || scalar(value).encoded().clone();
+        let encoded = self.forged.get(&rank).cloned().unwrap_or_else(honest);
+        self.held.lock().unwrap().insert(id, encoded.clone());
         let announcement = Announcement {
             attempt: 1,
             weight: (self.weigh)(rank),
             metrics: Arc::new([]),
             headers: Arc::new([]),
-            tensors: tensors.hash(),
-            bytes: tensors.encoded().len() as u64,
+            tensors: Hash::of(&encoded),
+            bytes: encoded.len() as u64,
             inline: None,
             wrote_state: task.state == StateAccess::Write,
         };

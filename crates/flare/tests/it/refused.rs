@@ -36,6 +36,30 @@ fn data_that_cannot_be_used_are_refused_before_anything_is_written() {
 }
 
 #[test]
+fn c029_every_bad_tensor_file_is_refused_as_an_initial_model() {
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/cases");
+    let out = tempfile::tempdir().unwrap();
+    let mut tried = 0;
+    for file in std::fs::read_dir(&cases).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        if !name.starts_with("c029-") {
+            continue;
+        }
+        let text = FIXED.replace("[[model.tensors]]\nname = \"x\"\nshape = [2]", "");
+        let mut job = loaded(&format!("{text}[model]\nfile = \"{name}\""));
+        job.folder.clone_from(&cases);
+        let folder = out.path().join(&name);
+        let options = Options { out: Some(folder.clone()), ..Options::default() };
+        let error = run(job, options).unwrap_err();
+        assert!(matches!(error, Error::Input { .. }), "{name}: {error:?}");
+        assert!(error.to_string().contains(&name), "{error}");
+        assert!(!folder.exists(), "{name} left a folder behind");
+        tried += 1;
+    }
+    assert_eq!(tried, 27);
+}
+
+#[test]
 fn a_model_file_that_cannot_be_used_is_refused_and_one_that_can_is_where_training_starts() {
     let folder = tempfile::tempdir().unwrap();
     let with = |name: &str| {
