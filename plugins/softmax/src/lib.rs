@@ -20,9 +20,9 @@ pub use config::Config;
 pub use descent::{Descent, Pull};
 pub use learner::Learner;
 
-/// The name of the tensor with the weights: f32, shape [features, classes].
+/// The name of the tensor with the weights: f32, shape `[features, classes]`.
 pub const WEIGHTS: &str = "weights";
-/// The name of the tensor with the bias: f32, shape [classes].
+/// The name of the tensor with the bias: f32, shape `[classes]`.
 pub const BIAS: &str = "bias";
 
 /// What this plugin brings: the learner `softmax-regression`.

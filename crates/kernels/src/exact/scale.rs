@@ -5,7 +5,7 @@
 /// A sum of a level starts from its `σ` instead of zero and stays within `σ/2 ..= 3σ/2`. It is
 /// then never smaller than what is added to it, so three operations give the rounded sum and its
 /// exact error: `t = s + p`, `b = s - t`, `r = p + b`. The error goes to the next level; at the last
-/// one plain additions are exact, if [`holds`](Scale::holds) says so.
+/// one plain additions are exact, if what was seen stays within its bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale<const LEVELS: usize> {
     pub(crate) starts: [f64; LEVELS],
