@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use flare_core::Hash;
+use flare_core::component::ComponentSpec;
 use flare_core::event::{Event, Kind, What};
 use flare_core::federation::{Error, Federation};
-use flare_core::names::Name;
-use flare_core::operation::{OperationSpec, StateAccess};
+use flare_core::names::{Name, Rank};
+use flare_core::operation::{Gather, OperationSpec, StateAccess};
 use flare_core::outcome::{Cause, Weight};
 use flare_core::runtime::Options;
+use flare_core::tensor::{TensorData, Tensors};
 use futures::FutureExt;
 use futures::executor::block_on;
 
@@ -175,14 +177,51 @@ fn a_result_that_is_no_longer_kept_is_named() {
     assert!(error.contains("operation train-1 ended before the last checkpoint"), "{error}");
 }
 
+fn averaged() -> OperationSpec {
+    OperationSpec { gather: Gather::Aggregate(ComponentSpec::plain("weighted-mean")), ..train(0.0) }
+}
+
+/// Whichever of three clients is the odd one: the first to answer, the second, or the last, whose reply
+/// decides the operation at the same time.
+fn odd_ones() -> impl Iterator<Item = Rank> {
+    (0..3).map(Rank)
+}
+
 #[test]
 fn kinds_of_weight_that_differ_fail_the_operation_and_name_both_sides() {
     let real = Weight::real(1.0).unwrap();
-    let transport = Direct::weighing(move |rank| if rank.0 == 2 { real } else { Weight::Count(1) });
-    let federation = World::new(3).open(&transport);
-    let error = block_on(federation.broadcast_and_wait(train(0.0))).unwrap_err().to_string();
-    assert!(error.contains("client-2") && error.contains("do not agree"), "{error}");
-    assert!(error.contains("a count of examples") && error.contains("a real number"), "{error}");
+    for odd in odd_ones() {
+        for spec in [train(0.0), averaged()] {
+            let weigh = move |rank| if rank == odd { real } else { Weight::Count(1) };
+            let federation = World::new(3).open(&Direct::weighing(weigh));
+            let outcome = block_on(federation.broadcast_and_wait(spec));
+            let error = outcome.expect_err(&format!("client {odd} is odd")).to_string();
+            assert!(error.contains(&format!("client-{odd}")), "{error}");
+            assert!(
+                error.contains("a count of examples, the other by a real number")
+                    || error.contains("a real number, the other by a count of examples"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn tensors_that_the_task_lacks_must_agree_among_the_replies() {
+    let more = |values: &[f64]| {
+        Tensors::from_slices([
+            ("x", &[][..], TensorData::F32(&[1.0])),
+            ("more", &[values.len()][..], TensorData::F64(values)),
+        ])
+    };
+    for odd in odd_ones() {
+        let forged = more(&[1.0]).unwrap().encoded().clone();
+        let federation = World::new(3).open(&Direct::forging_in_order(odd, forged));
+        let outcome = block_on(federation.broadcast_and_wait(averaged()));
+        let error = outcome.expect_err(&format!("client {odd} is odd")).to_string();
+        assert!(error.contains(&format!("client-{odd}")), "{error}");
+        assert!(error.contains("\"more\"") && error.contains("F64 of shape [1]"), "{error}");
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(crate) struct Direct {
     /// What a client sends instead of a file of tensors.
     forged: BTreeMap<Rank, Bytes>,
     is_silent: bool,
+    /// Replies ride in their announcements: they are checked one by one, in the order in which they come.
+    is_inline: bool,
     sender: mpsc::UnboundedSender<Vec<Event>>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<Vec<Event>>>>,
     held: Mutex<BTreeMap<TaskId, Bytes>>,
@@ -59,6 +61,7 @@ impl Direct {
             weigh: Box::new(|_| Weight::Count(1)),
             forged: BTreeMap::new(),
             is_silent: false,
+            is_inline: false,
             sender,
             receiver: Mutex::new(Some(receiver)),
             held: Mutex::default(),
@@ -75,6 +78,15 @@ impl Direct {
         Arc::new(direct)
     }
 
+    /// One client sends these bytes as its tensors, and everybody else answers with 1; the last client
+    /// first.
+    pub(crate) fn forging_in_order(rank: Rank, bytes: Bytes) -> Arc<Self> {
+        let mut direct = Self::made(|_, _| Ok(1.0));
+        direct.forged.insert(rank, bytes);
+        direct.is_inline = true;
+        Arc::new(direct)
+    }
+
     /// Client 1 sends these bytes as its tensors; everybody else answers with 1.
     pub(crate) fn forging(bytes: Bytes) -> Arc<Self> {
         let mut direct = Self::made(|_, _| Ok(1.0));
@@ -82,10 +94,11 @@ impl Direct {
         Arc::new(direct)
     }
 
-    /// Everybody answers with 1, weighed so.
+    /// Everybody answers with 1, weighed so; the last client first.
     pub(crate) fn weighing(weigh: impl Fn(Rank) -> Weight + Send + Sync + 'static) -> Arc<Self> {
         let mut direct = Self::made(|_, _| Ok(1.0));
         direct.weigh = Box::new(weigh);
+        direct.is_inline = true;
         Arc::new(direct)
     }
 
@@ -105,7 +118,7 @@ impl Direct {
             headers: Arc::new([]),
             tensors: Hash::of(&encoded),
             bytes: encoded.len() as u64,
-            inline: None,
+            inline: self.is_inline.then_some(encoded),
             wrote_state: task.state == StateAccess::Write,
         };
         Event::Announced(id, announcement)

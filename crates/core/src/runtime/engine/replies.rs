@@ -216,6 +216,8 @@ impl Engine {
         if gathering.spec.course == Course::Broadcast
             && let Err(fault) = gathering.agrees(task.rank, &tensors, weight, &self.run.roster)
         {
+            // The machine may have decided with this very reply: the fault stays with the operation.
+            gathering.fault.get_or_insert_with(|| fault.clone());
             self.give_back(task);
             return self.step(Input::Hopeless(task.operation, fault));
         }
