@@ -10,9 +10,12 @@ use crate::outcome::Weight;
 use crate::pool::Pool;
 use crate::tensor::{Layout, Tensors};
 
+mod columns;
 mod means;
 
-pub use means::{DifferenceConfig, DifferenceMean, Mean, MeanConfig, Sum, SumConfig};
+pub use means::{
+    DifferenceConfig, DifferenceMean, Exact, Make, Mean, MeanConfig, Sum, SumConfig, Summed,
+};
 
 /// One reply as an aggregator reads it.
 #[derive(Debug, Clone)]

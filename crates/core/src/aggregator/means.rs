@@ -1,287 +1,47 @@
-//! Weighted mean, sum and mean of differences, over exact sums.
-
-use std::sync::Arc;
+//! Weighted mean, sum and mean of differences: what is made of exact sums.
 
 use serde::{Deserialize, Serialize};
 
 use crate::executor::Error;
 use crate::pattern::Pattern;
 use crate::pool::Pool;
-use crate::sums::{self, ExactSum, Values, ValuesMut, Weight};
-use crate::tensor::{DType, Layout, TensorInfo, Tensors, TensorsMut};
+use crate::sums;
+use crate::tensor::{DType, TensorInfo, Tensors};
 
+use super::columns::{Columns, inputs, values, values_mut};
 use super::{Aggregator, Contribution, Output};
 
-/// Exact sums of all tensors of the replies, by the layout of the first.
-#[derive(Default)]
-struct Columns {
-    layout: Option<Layout>,
-    sums: Vec<ExactSum>,
+/// What an [`Exact`] aggregator makes of its sums; the configuration says it.
+pub trait Make: Send {
+    /// Folds the `last` replies into the sums and makes a tensor of each.
+    ///
+    /// # Errors
+    /// As [`Aggregator::finish`].
+    fn make(&self, of: Summed<'_>, pool: &dyn Pool) -> Result<Tensors, Error>;
 }
 
-impl Columns {
-    /// Takes the layout of the first replies, and checks that all have it.
-    fn agree(&mut self, replies: &[Contribution]) -> Result<(), Error> {
-        for reply in replies {
-            let layout = reply.tensors.layout();
-            let first = self.layout.get_or_insert_with(|| layout.clone());
-            if let Some(fault) = super::disagreement(first, layout) {
-                return Err(format!("replies do not agree: {fault}").into());
-            }
-        }
-        Ok(())
-    }
-
-    fn fold(&mut self, replies: &[Contribution], pool: &dyn Pool) -> Result<(), Error> {
-        if replies.is_empty() {
-            return Ok(());
-        }
-        self.agree(replies)?;
-        if self.sums.is_empty() {
-            let empty = |info: &TensorInfo| ExactSum::new(info.dtype, info.elements());
-            self.sums = self.layout.iter().flat_map(Layout::iter).map(empty).collect();
-        }
-        for (at, sum) in self.sums.iter_mut().enumerate() {
-            sum.fold(&inputs(replies, at), pool)?;
-        }
-        Ok(())
-    }
-
-    /// One encoding of all sums: what the tensors are, then each sum with its length.
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let Some(layout) = &self.layout else { return bytes };
-        put(&mut bytes, &encode_layout(layout));
-        self.sums.iter().for_each(|sum| put(&mut bytes, &sum.encode()));
-        bytes
-    }
-
-    fn merge(&mut self, partial: &[u8], pool: &dyn Pool) -> Result<(), Error> {
-        if partial.is_empty() {
-            return Ok(());
-        }
-        let mut rest = partial;
-        let layout = decode_layout(take(&mut rest)?)?;
-        let mut sums = Vec::with_capacity(layout.len());
-        for info in layout.iter() {
-            sums.push(ExactSum::decode(take(&mut rest)?, info.dtype, info.elements())?);
-        }
-        if !rest.is_empty() {
-            return Err("a partial sum goes on after its end".into());
-        }
-        let Some(mine) = &self.layout else {
-            (self.layout, self.sums) = (Some(layout), sums);
-            return Ok(());
-        };
-        if let Some(fault) = super::disagreement(mine, &layout) {
-            return Err(format!("partial sums do not agree: {fault}").into());
-        }
-        let pairs = self.sums.iter_mut().zip(&sums);
-        Ok(pairs.into_iter().try_for_each(|(sum, other)| sum.merge(other, pool))?)
-    }
-
-    /// Folds the last replies and makes a tensor of each sum.
-    fn finish(
-        mut self,
-        last: &[Contribution],
-        pool: &dyn Pool,
-        dtype: impl Fn(&TensorInfo) -> DType,
-        make: impl Fn(&TensorInfo, &ExactSum, &mut TensorsMut) -> Result<(), Error>,
-    ) -> Result<Tensors, Error> {
-        self.fold(last, pool)?;
-        let layout = self.layout.ok_or("there is no reply to make a mean of")?;
-        let mut out = Tensors::builder(&with_dtypes(&layout, dtype)?);
-        for (info, sum) in layout.iter().zip(self.sums) {
-            make(info, &sum, &mut out)?;
-        }
-        Ok(out.finish())
-    }
-}
-
-/// Tensor `at` of each reply, with its weight.
-fn inputs(replies: &[Contribution], at: usize) -> Vec<(Weight, Values<'_>)> {
-    replies.iter().map(|reply| (reply.weight, values(&reply.tensors, at))).collect()
-}
-
-fn values(tensors: &Tensors, at: usize) -> Values<'_> {
-    let info = &tensors.layout().infos()[at];
-    let values = Values::cast(info.dtype, &tensors.encoded()[info.range()]);
-    values.expect("the set's invariant: aligned, whole elements, bools 0 or 1")
-}
-
-/// The same tensors with other element types.
-fn with_dtypes(layout: &Layout, dtype: impl Fn(&TensorInfo) -> DType) -> Result<Layout, Error> {
-    let infos = layout.iter().map(|info| (Arc::clone(&info.name), dtype(info), info.shape.clone()));
-    Ok(Layout::new(infos)?)
-}
-
-fn encode_layout(layout: &Layout) -> Vec<u8> {
-    let infos: Vec<(&str, &str, &[usize])> =
-        layout.iter().map(|info| (&*info.name, info.dtype.name(), &*info.shape)).collect();
-    postcard::to_allocvec(&infos).expect("plain data in memory always serialises")
-}
-
-fn decode_layout(bytes: &[u8]) -> Result<Layout, Error> {
-    let infos: Vec<(String, String, Vec<usize>)> = postcard::from_bytes(bytes)?;
-    let typed = |(name, dtype, shape): (String, String, Vec<usize>)| {
-        let dtype = DType::parse(&dtype).ok_or("a partial sum has an unknown dtype")?;
-        Ok::<_, Error>((name, dtype, shape))
-    };
-    Ok(Layout::new(infos.into_iter().map(typed).collect::<Result<Vec<_>, _>>()?)?)
-}
-
-fn put(bytes: &mut Vec<u8>, part: &[u8]) {
-    bytes.extend((part.len() as u64).to_le_bytes());
-    bytes.extend(part);
-}
-
-fn take<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Error> {
-    let cut = "a partial sum ends early";
-    let (length, after) = rest.split_first_chunk().ok_or(cut)?;
-    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| cut)?;
-    let (part, after) = after.split_at_checked(length).ok_or(cut)?;
-    *rest = after;
-    Ok(part)
-}
-
-/// Configuration of [`Mean`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct MeanConfig {
-    /// The dtype of floating-point means; integers and bools keep theirs.
-    pub output: Output,
-}
-
-/// The weighted mean (sum of w x) / (sum of w) of each element: the real number, rounded once, to
-/// nearest even, in the output's dtype. McMahan et al. 2017, Algorithm 1.
-pub struct Mean {
-    config: MeanConfig,
+/// The replies to one operation, summed exactly, and what its task was.
+pub struct Summed<'a> {
     columns: Columns,
+    task: Tensors,
+    last: &'a [Contribution],
 }
 
-impl Mean {
-    /// A mean of nothing yet.
-    pub fn new(config: MeanConfig) -> Self {
-        Self { config, columns: Columns::default() }
-    }
-
-    /// The short way where all replies are at hand: no sum is stored.
-    fn at_once(replies: &[Contribution], pool: &dyn Pool) -> Result<Tensors, Error> {
-        let mut columns = Columns::default();
-        columns.agree(replies)?;
-        let layout = columns.layout.ok_or("there is no reply to make a mean of")?;
-        let mut out = Tensors::builder(&layout);
-        for (at, info) in layout.iter().enumerate() {
-            sums::mean_of(&inputs(replies, at), values_mut(&mut out, &info.name)?, pool)?;
-        }
-        Ok(out.finish())
-    }
-}
-
-impl Aggregator for Mean {
-    fn begin(&mut self, _: &Tensors) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn fold(&mut self, replies: &[Contribution], pool: &dyn Pool) -> Result<(), Error> {
-        self.columns.fold(replies, pool)
-    }
-
-    fn partial(&self) -> Vec<u8> {
-        self.columns.encode()
-    }
-
-    fn merge(&mut self, partial: &[u8], pool: &dyn Pool) -> Result<(), Error> {
-        self.columns.merge(partial, pool)
-    }
-
-    fn finish(self: Box<Self>, last: &[Contribution], pool: &dyn Pool) -> Result<Tensors, Error> {
-        let same = self.config.output == Output::Same;
-        if same && self.columns.layout.is_none() {
-            return Self::at_once(last, pool);
-        }
-        let widens = |info: &TensorInfo| !same && info.dtype.is_float();
-        let dtype = |info: &TensorInfo| if widens(info) { DType::F64 } else { info.dtype };
-        self.columns.finish(last, pool, dtype, |info, sum, out| {
-            if widens(info) {
-                return Ok(sum.mean_into_f64(out.slice_mut(&info.name)?, pool)?);
-            }
-            Ok(sum.mean_into(values_mut(out, &info.name)?, pool)?)
-        })
-    }
-}
-
-/// Configuration of [`Sum`]: it has none.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(deny_unknown_fields, default)]
-pub struct SumConfig {}
-
-/// The weighted sum of w x of each element, rounded once to its dtype; an integer that does not fit is an
-/// error.
-pub struct Sum {
-    columns: Columns,
-}
-
-impl Sum {
-    /// A sum of nothing yet.
-    pub fn new(_: SumConfig) -> Self {
-        Self { columns: Columns::default() }
-    }
-}
-
-impl Aggregator for Sum {
-    fn begin(&mut self, _: &Tensors) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn fold(&mut self, replies: &[Contribution], pool: &dyn Pool) -> Result<(), Error> {
-        self.columns.fold(replies, pool)
-    }
-
-    fn partial(&self) -> Vec<u8> {
-        self.columns.encode()
-    }
-
-    fn merge(&mut self, partial: &[u8], pool: &dyn Pool) -> Result<(), Error> {
-        self.columns.merge(partial, pool)
-    }
-
-    fn finish(self: Box<Self>, last: &[Contribution], pool: &dyn Pool) -> Result<Tensors, Error> {
-        let dtype = |info: &TensorInfo| info.dtype;
-        self.columns.finish(last, pool, dtype, |info, sum, out| {
-            Ok(sum.sum_into(values_mut(out, &info.name)?, pool)?)
-        })
-    }
-}
-
-/// Configuration of [`DifferenceMean`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct DifferenceConfig {
-    /// Tensors, by name, of which the plain mean in their own dtype is wanted instead: such as the running
-    /// statistics of normalisation layers.
-    pub plain: Vec<Pattern>,
-}
-
-/// The weighted mean of the replies' differences from the task's tensors: an exact difference, rounded
-/// once to f64. Integers and bools, and tensors named `plain`, give their plain mean in their own dtype.
-/// What server optimisers step by (Reddi et al. 2021, Algorithm 2).
-pub struct DifferenceMean {
-    config: DifferenceConfig,
+/// An aggregator over exact sums, which makes of them what `M` says.
+pub struct Exact<M> {
+    make: M,
     task: Tensors,
     columns: Columns,
 }
 
-impl DifferenceMean {
-    /// A mean of nothing yet.
-    pub fn new(config: DifferenceConfig) -> Self {
-        Self { config, task: Tensors::empty(), columns: Columns::default() }
+impl<M: Make> Exact<M> {
+    /// An aggregator of nothing yet.
+    pub fn new(make: M) -> Self {
+        Self { make, task: Tensors::empty(), columns: Columns::default() }
     }
 }
 
-impl Aggregator for DifferenceMean {
+impl<M: Make> Aggregator for Exact<M> {
     fn begin(&mut self, task: &Tensors) -> Result<(), Error> {
         self.task = task.clone();
         Ok(())
@@ -300,11 +60,93 @@ impl Aggregator for DifferenceMean {
     }
 
     fn finish(self: Box<Self>, last: &[Contribution], pool: &dyn Pool) -> Result<Tensors, Error> {
-        let Self { config, task, columns } = *self;
-        let plain = |name: &str| config.plain.iter().any(|pattern| pattern.matches(name));
+        let Self { make, task, columns } = *self;
+        make.make(Summed { columns, task, last }, pool)
+    }
+}
+
+/// The weighted mean (sum of w x) / (sum of w) of each element: the real number, rounded once, to
+/// nearest even, in the output's dtype. McMahan et al. 2017, Algorithm 1.
+pub type Mean = Exact<MeanConfig>;
+
+/// Configuration of [`Mean`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeanConfig {
+    /// The dtype of floating-point means; integers and bools keep theirs.
+    pub output: Output,
+}
+
+impl Make for MeanConfig {
+    fn make(&self, of: Summed<'_>, pool: &dyn Pool) -> Result<Tensors, Error> {
+        let same = self.output == Output::Same;
+        if same && of.columns.layout.is_none() {
+            return mean_at_once(of.last, pool);
+        }
+        let widens = |info: &TensorInfo| !same && info.dtype.is_float();
+        let dtype = |info: &TensorInfo| if widens(info) { DType::F64 } else { info.dtype };
+        of.columns.finish(of.last, pool, dtype, |info, sum, out| {
+            if widens(info) {
+                return Ok(sum.mean_into_f64(out.slice_mut(&info.name)?, pool)?);
+            }
+            Ok(sum.mean_into(values_mut(out, &info.name)?, pool)?)
+        })
+    }
+}
+
+/// The short way where all replies are at hand: no sum is stored.
+fn mean_at_once(replies: &[Contribution], pool: &dyn Pool) -> Result<Tensors, Error> {
+    let mut columns = Columns::default();
+    columns.agree(replies)?;
+    let layout = columns.layout.ok_or("there is no reply to make a mean of")?;
+    let mut out = Tensors::builder(&layout);
+    for (at, info) in layout.iter().enumerate() {
+        sums::mean_of(&inputs(replies, at), values_mut(&mut out, &info.name)?, pool)?;
+    }
+    Ok(out.finish())
+}
+
+/// The weighted sum of w x of each element, rounded once to its dtype; an integer that does not fit is an
+/// error.
+pub type Sum = Exact<SumConfig>;
+
+/// Configuration of [`Sum`]: it has none.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct SumConfig {}
+
+impl Make for SumConfig {
+    fn make(&self, of: Summed<'_>, pool: &dyn Pool) -> Result<Tensors, Error> {
+        let dtype = |info: &TensorInfo| info.dtype;
+        of.columns.finish(of.last, pool, dtype, |info, sum, out| {
+            Ok(sum.sum_into(values_mut(out, &info.name)?, pool)?)
+        })
+    }
+}
+
+/// The weighted mean of the replies' differences from the task's tensors: an exact difference, rounded
+/// once to f64. Integers and bools, and tensors named `plain`, give their plain mean in their own dtype.
+/// What server optimisers step by (Reddi et al. 2021, Algorithm 2).
+pub type DifferenceMean = Exact<DifferenceConfig>;
+
+/// Configuration of [`DifferenceMean`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DifferenceConfig {
+    /// Tensors, by name, of which the plain mean in their own dtype is wanted instead: such as the running
+    /// statistics of normalisation layers.
+    pub plain: Vec<Pattern>,
+}
+
+impl Make for DifferenceConfig {
+    fn make(&self, of: Summed<'_>, pool: &dyn Pool) -> Result<Tensors, Error> {
+        let task = of.task;
+        let plain = |name: &str| self.plain.iter().any(|pattern| pattern.matches(name));
         let differs = |info: &TensorInfo| info.dtype.is_float() && !plain(&info.name);
         let dtype = |info: &TensorInfo| if differs(info) { DType::F64 } else { info.dtype };
-        columns.finish(last, pool, dtype, |info, sum, out| {
+        of.columns.finish(of.last, pool, dtype, |info, sum, out| {
             if !differs(info) {
                 return Ok(sum.mean_into(values_mut(out, &info.name)?, pool)?);
             }
@@ -314,24 +156,4 @@ impl Aggregator for DifferenceMean {
             Ok(sum.mean_minus_into_f64(values(&task, at), out.slice_mut(&info.name)?, pool)?)
         })
     }
-}
-
-/// Tensor `name` of `out`, to be written as its dtype has it.
-fn values_mut<'a>(out: &'a mut TensorsMut, name: &str) -> Result<ValuesMut<'a>, Error> {
-    let dtype = out.layout().get(name).ok_or("the output lacks a tensor of its own layout")?.dtype;
-    Ok(match dtype {
-        DType::F16 => ValuesMut::F16(out.slice_mut(name)?),
-        DType::Bf16 => ValuesMut::Bf16(out.slice_mut(name)?),
-        DType::F32 => ValuesMut::F32(out.slice_mut(name)?),
-        DType::F64 => ValuesMut::F64(out.slice_mut(name)?),
-        DType::I8 => ValuesMut::I8(out.slice_mut(name)?),
-        DType::I16 => ValuesMut::I16(out.slice_mut(name)?),
-        DType::I32 => ValuesMut::I32(out.slice_mut(name)?),
-        DType::I64 => ValuesMut::I64(out.slice_mut(name)?),
-        DType::U8 => ValuesMut::U8(out.slice_mut(name)?),
-        DType::U16 => ValuesMut::U16(out.slice_mut(name)?),
-        DType::U32 => ValuesMut::U32(out.slice_mut(name)?),
-        DType::U64 => ValuesMut::U64(out.slice_mut(name)?),
-        DType::Bool => ValuesMut::Bool(out.slice_mut(name)?),
-    })
 }
