@@ -91,6 +91,24 @@ pub enum Error {
         /// A client of both.
         client: String,
     },
+    /// The replies of an operation without aggregator cannot all be kept (contract 17).
+    #[error(
+        "operation {key} would keep {replies} replies of about {bytes} bytes each, {} in all, and the hold takes \
+         {limit} bytes{}: name an aggregator, ask fewer clients, or raise the limit (hold)",
+        replies.saturating_mul(*bytes), taken(*in_use)
+    )]
+    Hold {
+        /// The operation.
+        key: Key,
+        /// How many replies may count.
+        replies: u64,
+        /// The size of its task, as which each of them is counted.
+        bytes: u64,
+        /// What the operations in flight take of the hold.
+        in_use: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// A controller that ignores its checkpoint asks for an operation before it (contract 6).
     #[error(
         "operation {key} ended before the last checkpoint and its result is no longer kept: begin \
@@ -122,6 +140,10 @@ pub enum Error {
     Stopped(String),
 }
 
+fn taken(in_use: u64) -> String {
+    if in_use == 0 { String::new() } else { format!(", {in_use} of them in use") }
+}
+
 /// Carries out a controller's operations.
 ///
 /// O1. `start` of a key that the journal knows with an equal specification is the same operation, answered
@@ -135,6 +157,8 @@ pub enum Error {
 /// O8. `value` gives the same value under one name for the whole life of the run.
 /// O9. `checkpoint` is durable before it returns, and is what `open` gives in the next process.
 /// O10. A journal that cannot be written ends the run with an error, and nothing is released.
+/// O11. An operation without aggregator is [`Error::Hold`] at its start if its replies do not fit into what the
+/// hold has left; replies that turn out larger than their task, and overfill it, make it fail as a limit.
 #[async_trait]
 pub trait Operations: Send + Sync {
     /// The run, as this process found it.

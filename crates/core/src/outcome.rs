@@ -139,6 +139,9 @@ pub enum Failure {
     /// It was cancelled.
     #[error("it was cancelled")]
     Cancelled,
+    /// A limit was reached.
+    #[error("{0}")]
+    Limit(String),
 }
 
 fn list(causes: &[(String, Cause)]) -> String {

@@ -34,5 +34,9 @@ pub use flare_core::{
 pub use flare_data as data;
 
 #[cfg(feature = "local")]
+pub use flare_store::OnTmpfs;
+#[cfg(feature = "local")]
 pub use local::{block_on, local};
 pub use registry::registry;
+#[cfg(feature = "local")]
+pub use session::Hold;

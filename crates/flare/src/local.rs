@@ -42,7 +42,7 @@ use flare_executor::PoolOptions;
 use flare_store::Durability;
 
 use crate::dealt::{self, Dealt};
-use crate::session::{self, Place, Session};
+use crate::session::{self, Hold, Place, Session};
 
 pub use futures::executor::block_on;
 
@@ -99,6 +99,7 @@ pub struct Options {
     workers: Option<NonZeroUsize>,
     out: Option<PathBuf>,
     durability: Durability,
+    hold: Hold,
     registry: Registry,
 }
 
@@ -128,6 +129,7 @@ impl Options {
             workers: None,
             out: None,
             durability: Durability::default(),
+            hold: Hold::default(),
             registry: crate::registry(),
         }
     }
@@ -188,6 +190,11 @@ impl Options {
     /// What large files in the folder survive.
     pub fn durability(self, durability: Durability) -> Self {
         Self { durability, ..self }
+    }
+
+    /// How much is kept of what clients reply, and where.
+    pub fn hold(self, hold: Hold) -> Self {
+        Self { hold, ..self }
     }
 
     /// The components that may be asked for by name.
@@ -261,7 +268,7 @@ pub fn local(options: Options) -> Result<Local, Error> {
     let job = Name::new(&options.name)?;
     let job_hash = options.hash(dealt.as_deref());
     let (place, units) = match &options.out {
-        None => (Place::memory(), Vec::new()),
+        None => (Place::unnamed(&options.hold), Vec::new()),
         Some(out) => {
             let build = session::build_hash().map_err(Error::Threads)?;
             (Place::folder(out, options.durability)?, vec![("program".to_owned(), build)])
@@ -275,7 +282,11 @@ pub fn local(options: Options) -> Result<Local, Error> {
     if let Some(dealt) = dealt {
         pool.data = dealt;
     }
-    let runtime = runtime::Options { registry: options.registry, ..runtime::Options::default() };
+    let runtime = runtime::Options {
+        registry: options.registry,
+        hold_bytes: options.hold.bytes,
+        ..runtime::Options::default()
+    };
     let session = Session::open(run, pool, None, place.home, runtime)?;
     let federation = Federation::new(Arc::clone(&session.runtime) as _).with_model(options.model);
     Ok(Local { federation, _session: session })

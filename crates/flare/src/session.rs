@@ -1,19 +1,42 @@
 //! An open run in this process: the runtime over the local transport, with what both stand on.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flare_core::hash::Hash;
 use flare_core::journal::{self, Entry, Run, RunId, StateStore};
-use flare_core::memory::{MemoryBlobs, MemoryJournal, MemoryStates};
+use flare_core::memory::{MemoryJournal, MemoryStates};
 use flare_core::operations;
 use flare_core::runtime::{self, Home, Runtime, Seams};
 use flare_executor::{PoolOptions, Threads};
-use flare_store::{Durability, Folder};
+use flare_store::{Durability, Folder, OnTmpfs, Spill};
 use flare_transport_local::{Faults, LocalTransport};
 
 use crate::background::Background;
+
+/// How much is kept of what clients reply, and where it is when the run has no folder (contract 17).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// So many bytes of replies the operations in flight may keep that have no aggregator; 32 GiB. One whose
+    /// replies will not fit, each taken as large as its task, is refused at its start.
+    pub bytes: u64,
+    /// So many bytes of replies and models a run without a folder keeps in memory; 1 GiB.
+    pub memory: u64,
+    /// Where a run without a folder puts the rest: into a file without a name, which is gone when the process
+    /// is. By default what `TMPDIR` says, or `/var/tmp`.
+    pub spill: PathBuf,
+    /// Whether that folder may be one whose files are in memory themselves; by default it may not.
+    pub on_tmpfs: OnTmpfs,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        let named = std::env::var_os("TMPDIR").filter(|folder| !folder.is_empty());
+        let spill = named.map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+        Self { bytes: runtime::HOLD_BYTES, memory: 1 << 30, spill, on_tmpfs: OnTmpfs::Refuse }
+    }
+}
 
 /// Where a run is remembered: in memory, or in a folder that this process has the lock of.
 pub(crate) struct Place {
@@ -46,10 +69,10 @@ pub(crate) enum Error {
 }
 
 impl Place {
-    /// One that ends with the process.
-    pub(crate) fn memory() -> Self {
+    /// One that ends with the process: in memory, and what does not fit there in a file without a name.
+    pub(crate) fn unnamed(hold: &Hold) -> Self {
         let journal = Arc::new(MemoryJournal::default());
-        let blobs = Arc::new(MemoryBlobs::default());
+        let blobs = Arc::new(Spill::new(hold.memory, &hold.spill, hold.on_tmpfs));
         Self {
             home: Home { journal, blobs, keep_checkpoints: 1 },
             states: Arc::new(MemoryStates::default()),

@@ -168,8 +168,8 @@ fn refuse_memory(folder: &Path, on_tmpfs: OnTmpfs) -> Result<(), Error> {
     let kind = rustix::fs::statfs(folder).map_err(io::Error::from);
     let kind = u64::try_from(kind.doing("looking at the file system of", folder)?.f_type);
     if on_tmpfs == OnTmpfs::Refuse && kind.is_ok_and(|kind| IN_MEMORY.contains(&kind)) {
-        let text = "its files are in memory, so that spilling blobs into it frees none: name a folder \
-                    on a disk, or force it";
+        let text = "its files are in memory, so that spilling blobs into it frees none: name a folder on a disk \
+                    (TMPDIR), or force it";
         let refusal = io::Error::new(io::ErrorKind::Unsupported, text);
         return Err(refusal).doing("spilling into", folder);
     }

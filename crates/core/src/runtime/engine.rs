@@ -4,6 +4,7 @@
 //! client side says, and carries out what the machine makes of it; [`commit`] ends operations.
 
 mod commit;
+pub(super) mod hold;
 mod replies;
 mod start;
 

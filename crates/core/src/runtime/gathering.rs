@@ -24,6 +24,7 @@ use crate::tensor::{Layout, Tensors};
 use crate::transport::{Announcement, TaskId};
 
 use super::check::Rules;
+use super::engine::hold::wanted;
 use super::machine::Verdict;
 
 /// Folds of fewer bytes than this are done at once; longer ones where blocking is allowed.
@@ -79,6 +80,12 @@ pub(super) struct Gathering {
     pub(super) checked: FxHashMap<TaskId, Shareable>,
     pub(super) aggregator: Option<Box<dyn Aggregator>>,
     pub(super) ready: Vec<(TaskId, Contribution)>,
+    /// Bytes that its replies were thought to take of the hold.
+    pub(super) thought_bytes: u64,
+    /// Bytes of counted replies that are blobs now.
+    pub(super) kept_bytes: u64,
+    /// The limit that a reply went over.
+    pub(super) over_limit: Option<String>,
     /// What each stop of a relay passes on.
     pub(super) passed_on: Option<Shareable>,
     pub(super) folding: bool,
@@ -108,6 +115,8 @@ impl Gathering {
         started: Timestamp,
         interest: Interest,
     ) -> Self {
+        let (replies, bytes) = wanted(&spec, selected.len() as u64);
+        let thought_bytes = replies.saturating_mul(bytes);
         Self {
             key,
             spec,
@@ -123,6 +132,9 @@ impl Gathering {
             checked: FxHashMap::default(),
             aggregator,
             ready: Vec::new(),
+            thought_bytes,
+            kept_bytes: 0,
+            over_limit: None,
             passed_on: None,
             folding: false,
             verdict: None,

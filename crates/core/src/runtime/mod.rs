@@ -59,11 +59,17 @@ pub struct Seams {
     pub pool: Arc<dyn Pool>,
 }
 
+/// What [`Options::hold_bytes`] is by default: 32 GiB.
+pub const HOLD_BYTES: u64 = 32 << 30;
+
 /// How a runtime behaves.
 #[derive(Clone)]
 pub struct Options {
     /// Window and attempts.
     pub limits: Limits,
+    /// How many bytes of replies the operations in flight may keep that have no aggregator (contract 17). One
+    /// whose replies will not fit, each taken as large as its task, is refused at its start.
+    pub hold_bytes: u64,
     /// The aggregators that operations may name.
     pub registry: Registry,
     /// Filters on tasks as they leave.
@@ -83,6 +89,7 @@ impl Default for Options {
         let (task_out, reply_in): (Chain, Chain) = (Arc::new([]), Arc::new([]));
         Self {
             limits: Limits::default(),
+            hold_bytes: HOLD_BYTES,
             registry: Registry::new(),
             task_out,
             reply_in,

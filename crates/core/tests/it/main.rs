@@ -7,6 +7,7 @@ mod filters;
 mod finite;
 mod handlers;
 mod header;
+mod hold;
 mod learner;
 mod python;
 mod random;

@@ -102,6 +102,11 @@ impl Direct {
         Arc::new(direct)
     }
 
+    /// Operation and client of each task, in the order in which they were asked.
+    pub(crate) fn dispatched(&self) -> Vec<(String, Rank)> {
+        self.dispatched.lock().unwrap().clone()
+    }
+
     fn event(&self, task: &Task, rank: Rank) -> Event {
         let id = TaskId { operation: task.operation, stop: task.stop, rank };
         let value = match (self.answer)(task, rank) {

@@ -16,7 +16,7 @@ pub(super) fn place(options: &Options) -> Result<Place, Error> {
         return if options.resume {
             Err(Error::Folder { fault: "resuming needs the folder of the run".into() })
         } else {
-            Ok(Place::memory())
+            Ok(Place::unnamed(&options.hold))
         };
     };
     if options.resume {

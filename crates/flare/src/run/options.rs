@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use flare_core::component::Registry;
 use flare_store::Durability;
 
+use crate::session::Hold;
+
 /// How a job is run here. None of it changes the model.
 #[derive(Clone)]
 pub struct Options {
@@ -21,6 +23,8 @@ pub struct Options {
     pub accept_units: bool,
     /// What large files in `out` survive.
     pub durability: Durability,
+    /// How much is kept of what clients reply, and where.
+    pub hold: Hold,
     /// The components that the job may name.
     pub registry: Registry,
 }
@@ -34,6 +38,7 @@ impl Default for Options {
             cohort: None,
             accept_units: false,
             durability: Durability::default(),
+            hold: Hold::default(),
             registry: crate::registry(),
         }
     }

@@ -120,6 +120,7 @@ fn runtime_options(
         filters: inputs::filters_hash(job),
         cohort,
         accept_units: options.accept_units,
+        hold_bytes: options.hold.bytes,
         ..runtime::Options::default()
     })
 }

@@ -3,6 +3,7 @@
 
 mod disk;
 mod folders;
+mod hold;
 mod jobs;
 mod kills;
 mod local;

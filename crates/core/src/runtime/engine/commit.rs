@@ -118,6 +118,9 @@ fn failure(
     causes: Vec<(String, Cause)>,
     roster: &Roster,
 ) -> Option<Failure> {
+    if let Some(limit) = &gathering.over_limit {
+        return Some(Failure::Limit(limit.clone()));
+    }
     if let (Verdict::Closed { .. }, Some(fault)) = (gathering.verdict.as_ref()?, &gathering.fault) {
         return Some(Failure::Aggregate(fault.clone()));
     }

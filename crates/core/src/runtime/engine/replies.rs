@@ -235,12 +235,25 @@ impl Engine {
 
     /// Keeps a counted reply at the run's home.
     fn keep(&mut self, task: TaskId, tensors: &Tensors) {
+        if let Err(limit) = self.hold(task.operation, tensors.encoded().len() as u64) {
+            return self.overfilled(task, limit);
+        }
         let kept = self.ledger.put(tensors.hash(), tensors.encoded());
         self.step(Input::GivenBack(task));
         match kept {
             Ok(()) => self.effects.push(Effect::Drop(task)),
             Err(error) => self.halt(&error),
         }
+    }
+
+    /// The hold cannot take a reply: its operation fails as a limit.
+    fn overfilled(&mut self, task: TaskId, limit: String) {
+        if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
+            // The machine may have decided with this very reply: the limit stays with the operation.
+            gathering.over_limit.get_or_insert_with(|| limit.clone());
+        }
+        self.give_back(task);
+        self.step(Input::Hopeless(task.operation, limit));
     }
 
     fn keep_stop(&mut self, operation: OperationId, stop: u32) {

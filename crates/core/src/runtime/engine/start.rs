@@ -41,6 +41,7 @@ impl Engine {
             return self.answer(&key, &spec, &digest, record, interest);
         }
         self.check_state(&key, &spec, &selected)?;
+        self.check_hold(&key, &spec, &selected)?;
         let begun = self.ledger.begun(&key);
         let differs = begun.as_ref().and_then(|begun| begun.digest.difference(&digest));
         if let Some(part) = differs {
