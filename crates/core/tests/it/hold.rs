@@ -37,7 +37,7 @@ fn refusal(result: Result<(), Error>) -> Option<(u64, u64, u64, u64, String)> {
 }
 
 #[test]
-fn replies_that_would_not_fit_are_refused_at_the_start_by_name_and_with_the_numbers() {
+fn o11_replies_that_would_not_fit_are_refused_at_the_start_by_name_and_with_the_numbers() {
     let ask = |hold: u64, course: Course| {
         let transport = Direct::new(|_, _| Ok(1.0));
         let federation = open(&transport, hold);
