@@ -43,16 +43,18 @@ impl Permits {
     /// it is asked at the start and after each [`Permits::wake`].
     pub fn take(self: &Arc<Self>, bytes: u64, gives_up: impl Fn() -> bool) -> Option<Permit> {
         let mut taken = self.lock();
-        while !self.fits(&taken, bytes) {
+        loop {
             if gives_up() {
                 return None;
+            }
+            if self.fits(&taken, bytes) {
+                return Some(self.give(taken, bytes));
             }
             self.say_so_once(&mut taken, bytes);
             taken.waiting += 1;
             taken = self.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
             taken.waiting -= 1;
         }
-        Some(self.give(taken, bytes))
     }
 
     /// A permit for a reply that is there already, whether it fits or not.

@@ -155,8 +155,9 @@ impl Transport for LocalTransport {
             let mut state = self.side.lock();
             (state.ledger.release(operation), state.delays.remove(operation, None))
         };
-        drop(forgotten);
         self.handle().release(operation, counted);
+        // Only now may its replies free room: none of its own tasks that wait for it begins any more.
+        drop(forgotten);
     }
 
     fn events(&self) -> BoxStream<'static, Vec<Event>> {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use flare_core::journal::{Entry, Journal};
 use flare_core::memory::{MemoryBlobs, MemoryJournal, MemoryStates};
 use flare_store::{OnTmpfs, Spill};
 
 use crate::places::{self, kept};
 use flare_testkit::conformance::journal::Keeps;
-use flare_testkit::conformance::{blobs, journal, states};
+use flare_testkit::conformance::{blobs, states};
 
 macro_rules! conform {
     ($suite:ident, $fresh:expr, $($test:ident)*) => {
@@ -17,21 +18,6 @@ macro_rules! conform {
                 $suite::$test(&$fresh);
             }
         )*
-    };
-}
-
-macro_rules! journal {
-    ($fresh:expr, $keeps:expr) => {
-        conform!(journal, $fresh,
-            j1_what_was_appended_is_kept_in_order
-            j3_later_processes_go_on_where_others_stopped
-            j4_a_synced_commit_makes_those_before_it_durable
-        );
-
-        #[test]
-        fn j5_only_ended_operations_before_a_checkpoint_are_forgotten() {
-            journal::j5_only_ended_operations_before_a_checkpoint_are_forgotten(&$fresh, $keeps);
-        }
     };
 }
 
@@ -60,7 +46,7 @@ macro_rules! states {
 mod folder {
     use super::*;
 
-    journal!(places::journal, Keeps::All);
+    flare_testkit::journal_conforms! { places::journal, Keeps::All, crate::torn::cut_at_every_byte }
     blobs!(places::blobs);
     states!(places::states);
 }
@@ -68,20 +54,18 @@ mod folder {
 mod memory {
     use super::*;
 
-    journal!(|| kept(Arc::new(MemoryJournal::default()) as _), Keeps::SinceCheckpoint);
+    /// It dies with its process: there is only the crash that does not happen.
+    fn no_crash(commits: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
+        let memory: &dyn Journal = &MemoryJournal::default();
+        commits.iter().for_each(|commit| memory.append(commit, true).unwrap());
+        vec![memory.entries().unwrap()]
+    }
+
+    flare_testkit::journal_conforms! {
+        || kept(Arc::new(MemoryJournal::default()) as _), Keeps::SinceCheckpoint, no_crash
+    }
     blobs!(|| kept(Arc::new(MemoryBlobs::default()) as _));
     states!(|| kept(Arc::new(MemoryStates::default()) as _));
-
-    /// It dies with its process: there is only the crash that does not happen.
-    #[test]
-    fn j2_a_commit_is_there_whole_or_not_at_all() {
-        journal::j2_a_commit_is_there_whole_or_not_at_all(&|commits| {
-            let memory = MemoryJournal::default();
-            let memory: &dyn flare_core::journal::Journal = &memory;
-            commits.iter().for_each(|commit| memory.append(commit, true).unwrap());
-            vec![memory.entries().unwrap()]
-        });
-    }
 }
 
 /// With everything on disk, with everything in memory, and with some of each.

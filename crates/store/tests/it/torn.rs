@@ -6,27 +6,24 @@ use flare_core::journal::Entry;
 
 use crate::places::{folder, open};
 use flare_testkit::conformance::entries::value;
-use flare_testkit::conformance::journal::j2_a_commit_is_there_whole_or_not_at_all;
 
-#[test]
-fn j2_a_journal_cut_at_any_byte_opens_with_whole_commits() {
-    j2_a_commit_is_there_whole_or_not_at_all(&|commits| {
-        let folder = folder();
-        let path = folder.path().join("journal");
-        let journal = open(folder.path()).journal();
-        commits.iter().for_each(|commit| journal.append(commit, true).unwrap());
-        drop(journal);
-        let whole = fs::read(&path).unwrap();
-        let cut = |length: usize| {
-            fs::write(&path, &whole[..length]).unwrap();
-            let found = open(folder.path()).journal().entries().unwrap();
-            check_that_it_goes_on(folder.path(), &found);
-            found
-        };
-        let found: Vec<Vec<Entry>> = (0..=whole.len()).map(cut).collect();
-        assert!(found.is_sorted_by_key(Vec::len), "a longer journal never has fewer commits");
+/// What a journal with these commits is when its file ends after each so many bytes.
+pub(crate) fn cut_at_every_byte(commits: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
+    let folder = folder();
+    let path = folder.path().join("journal");
+    let journal = open(folder.path()).journal();
+    commits.iter().for_each(|commit| journal.append(commit, true).unwrap());
+    drop(journal);
+    let whole = fs::read(&path).unwrap();
+    let cut = |length: usize| {
+        fs::write(&path, &whole[..length]).unwrap();
+        let found = open(folder.path()).journal().entries().unwrap();
+        check_that_it_goes_on(folder.path(), &found);
         found
-    });
+    };
+    let found: Vec<Vec<Entry>> = (0..=whole.len()).map(cut).collect();
+    assert!(found.is_sorted_by_key(Vec::len), "a longer journal never has fewer commits");
+    found
 }
 
 /// What comes next stands behind what is left, and not behind the torn commit.

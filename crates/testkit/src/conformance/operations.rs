@@ -1,36 +1,84 @@
-//! What those who carry out operations owe: O1 to O10, but O4 and O6, which look at the client side.
+//! What those who carry out operations owe: O1 to O10.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flare_core::event::{Event, Interest, What};
-use flare_core::journal::{Entry, Journal};
+use flare_core::journal::{Entry, Journal, Run, RunId};
 use flare_core::memory::MemoryBlobs;
-use flare_core::names::{Name, Rank};
+use flare_core::names::{Name, Rank, Roster};
 use flare_core::operation::{OperationId, OperationSpec, StateAccess, TaskSpec};
 use flare_core::operations::{Error, Operations};
 use flare_core::outcome::{Failure, Record};
-use flare_core::runtime::Home;
+use flare_core::runtime::machine::Counters;
+use flare_core::runtime::{Home, Options, Runtime, Seams};
+use flare_core::transport::{INLINE_LIMIT, Transport};
 use flare_core::value::Value;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 
+use super::post::{Post, Posted};
 use super::stage::{Stage, floats};
 use crate::sim::SimJournal;
 use crate::sim::log::Log;
 
 /// How what is under test is made: for [`CLIENTS`] clients that play on `stage`.
 pub struct Rig<'a> {
-    /// Opens the run whose memory this is, as a new process does.
-    pub open: &'a dyn Fn(Home) -> Result<Arc<dyn Operations>, Error>,
+    /// Opens the run whose memory this is, as a new process does. What its clients tell goes by way of
+    /// the post.
+    pub open: &'a dyn Fn(Home, Arc<Post>) -> Result<Subject, Error>,
     /// Runs a future to its end.
     pub run: &'a dyn Fn(LocalBoxFuture<'_, ()>),
     /// What the clients do.
     pub stage: Arc<Stage>,
 }
 
+/// What is tested, seen from all sides.
+pub struct Subject {
+    /// What a controller sees of it.
+    pub operations: Arc<dyn Operations>,
+    /// How many replies its clients hold.
+    pub held: Box<dyn Fn() -> usize>,
+    /// What it counted of replies that change nothing.
+    pub counters: Box<dyn Fn() -> Counters>,
+}
+
+impl Subject {
+    /// A runtime over a transport, of whose replies `held` knows how many there are.
+    ///
+    /// # Errors
+    /// As [`Runtime::open`].
+    pub fn over<T: Transport>(
+        transport: Arc<T>,
+        (home, post): (Home, Arc<Post>),
+        seams: Seams,
+        held: impl Fn(&T) -> usize + 'static,
+    ) -> Result<Self, Error> {
+        let run = Run {
+            id: RunId(1),
+            job: Name::new("job").unwrap(),
+            job_hash: flare_core::Hash::of([]),
+            seed: 0,
+            roster: roster(),
+            units: Vec::new(),
+        };
+        let posted = Arc::new(Posted::new(Arc::clone(&transport), post));
+        let runtime = Runtime::open(run, posted, home, seams, Options::default())?;
+        Ok(Self {
+            operations: Arc::<Runtime<Posted<T>>>::clone(&runtime),
+            held: Box::new(move || held(&transport)),
+            counters: Box::new(move || runtime.counters()),
+        })
+    }
+}
+
 /// How many clients take part.
 pub const CLIENTS: u32 = 3;
+
+/// Their names.
+pub fn roster() -> Roster {
+    Roster::counted(CLIENTS).unwrap()
+}
 
 /// A run's memory, and the journal in it, which can be made to fail.
 fn home() -> (Home, Arc<SimJournal>) {
@@ -76,7 +124,11 @@ async fn carry_out(operations: &dyn Operations, spec: OperationSpec) -> Arc<Reco
 
 impl Rig<'_> {
     fn open(&self, home: &Home) -> Arc<dyn Operations> {
-        (self.open)(home.clone()).unwrap()
+        self.by_post(home, &Arc::default()).operations
+    }
+
+    fn by_post(&self, home: &Home, post: &Arc<Post>) -> Subject {
+        (self.open)(home.clone(), Arc::clone(post)).unwrap()
     }
 }
 
@@ -143,6 +195,51 @@ pub fn o3_what_is_told_is_durable(rig: &Rig<'_>) {
     }));
 }
 
+/// An operation that is decided while one client's reply, of so many floats, waits at that client.
+fn decided_without_one(label: &str, count: usize) -> OperationSpec {
+    let mut spec = spec(label, "echo");
+    spec.task.input = floats(count).into();
+    spec.policy.over_select = 1;
+    spec
+}
+
+/// O4: replies after the decision are late, second announcements are duplicates, and neither is seen.
+/// Of two that are told twice, the first is a duplicate; the second is late if the operation is decided
+/// before it is told again, as it is where replies ride along, and else another duplicate.
+pub fn o4_late_replies_and_duplicates_are_counted_and_change_nothing(rig: &Rig<'_>) {
+    let ((home, journal), post) = (home(), Arc::default());
+    let subject = rig.by_post(&home, &post);
+    (rig.run)(Box::pin(async move {
+        let operations = &*subject.operations;
+        post.says_twice(true);
+        post.holds_back(Rank(CLIENTS - 1));
+        let operation = start(operations, decided_without_one("a", 3)).await;
+        let events = heard(operations, operation).await;
+        let replies = events.iter().filter(|event| matches!(event.what, What::Reply { .. }));
+        assert_eq!(replies.count(), 2, "a second announcement is no second event: {events:?}");
+        let ended = record(&events);
+        let counted: Vec<u32> = ended.counted().iter().map(|(rank, _)| rank.0).collect();
+        assert_eq!((counted, ended.total_weight), (vec![0, 1], 2.0), "{ended:?}");
+
+        let kept = journal.entries().unwrap();
+        post.says_twice(false);
+        post.lets_out();
+        // What was let out comes before what these clients say.
+        let next = carry_out(operations, spec("b", "echo")).await;
+        assert_eq!(next.counted().len(), CLIENTS as usize);
+        let Counters { late, duplicates } = (subject.counters)();
+        let counted = (late >= 1, duplicates >= 1, late + duplicates);
+        assert_eq!(counted, (true, true, 3), "{late} late, {duplicates} duplicates");
+        assert_eq!(record(&heard(operations, operation).await), ended);
+        let entries = journal.entries().unwrap();
+        let (before, after) = entries.split_at(kept.len());
+        assert_eq!(before, kept);
+        let is_of_the_first =
+            |entry: &Entry| format!("{entry:?}").contains(&format!("{operation:?}"));
+        assert!(!after.iter().any(is_of_the_first), "{after:?}");
+    }));
+}
+
 /// O5: whoever asks for the events gets them from the beginning, until the release.
 pub fn o5_events_come_from_the_beginning_however_late(rig: &Rig<'_>) {
     let operations = rig.open(&home().0);
@@ -160,6 +257,20 @@ pub fn o5_events_come_from_the_beginning_however_late(rig: &Rig<'_>) {
         operations.release(operation).await.unwrap();
         let after: Vec<_> = operations.events(operation).collect().await;
         assert!(matches!(after[..], [Err(Error::Unknown { .. })]), "{after:?}");
+    }));
+}
+
+/// O6: a reply of which the runtime never heard is gone from its client as well.
+pub fn o6_after_release_the_client_side_is_free(rig: &Rig<'_>) {
+    let (home, post) = (home().0, Arc::default());
+    let subject = rig.by_post(&home, &post);
+    (rig.run)(Box::pin(async move {
+        post.holds_back(Rank(CLIENTS - 1));
+        let operation = start(&*subject.operations, decided_without_one("a", INLINE_LIMIT)).await;
+        heard(&*subject.operations, operation).await;
+        assert!((subject.held)() > 0, "the reply that was kept back is nowhere");
+        subject.operations.release(operation).await.unwrap();
+        assert_eq!((subject.held)(), 0);
     }));
 }
 

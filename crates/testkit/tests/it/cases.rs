@@ -1,5 +1,4 @@
-//! Cases that others learnt the hard way, each named by its number, and the two obligations of a runtime
-//! that are seen at the client side.
+//! Cases that others learnt the hard way, each named by its number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,44 +151,6 @@ fn c011_six_orders_of_arrival_give_one_bit_pattern() {
             assert_eq!(value.to_bits(), expected.to_bits(), "{aggregator} in the order {order:?}");
         }
     }
-}
-
-#[test]
-fn o4_late_replies_and_duplicates_are_counted_and_change_nothing() {
-    let fault = |client, fault| Op { at: 0, client, fault };
-    let twice = fault(0, Fault::DuplicateAnnouncement);
-    let sim = simulation(3, unit(), vec![twice, fault(2, Fault::Delay(500))]);
-    let runtime = open(&sim, 3);
-    let operations: Arc<dyn Operations> = Arc::<Runtime<SimTransport>>::clone(&runtime);
-    let deadline = Some(Duration::from_millis(200));
-    let policy = ReplyPolicy { deadline, ..ReplyPolicy::default() };
-    let spec = OperationSpec { policy, ..spec("double", floats(&[1.0])) };
-    sim.run(async {
-        let (operation, _) = operations.start(spec, Interest::ALL).await.unwrap();
-        let events: Vec<_> = operations.events(operation).collect().await;
-        let told =
-            events.iter().filter(|event| format!("{event:?}").contains("what: Reply {")).count();
-        assert_eq!(told, 2, "a second announcement is no second event: {events:?}");
-    });
-    // Not yet released: what comes now is late.
-    sim.drain();
-    let counters = runtime.counters();
-    assert_eq!((counters.late, counters.duplicates), (1, 1));
-}
-
-#[test]
-fn o6_after_release_the_client_side_is_free() {
-    let sim = simulation(3, unit(), Vec::new());
-    let operations: Arc<dyn Operations> = open(&sim, 3);
-    sim.run(async {
-        let policy = ReplyPolicy { over_select: 2, ..ReplyPolicy::default() };
-        let spec = OperationSpec { policy, ..spec("double", floats(&[1.0])) };
-        let (operation, _) = operations.start(spec, Interest::ALL).await.unwrap();
-        let _events: Vec<_> = operations.events(operation).collect().await;
-        operations.release(operation).await.unwrap();
-    });
-    sim.drain();
-    assert_eq!(sim.held(), 0);
 }
 
 /// Contract 5: held replies first. One that is announced before the controller has asked for its operation

@@ -8,16 +8,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use flare_core::clock::Timestamp;
 use flare_core::executor::Task;
-use flare_core::journal::{self as memory, Run, RunId};
-use flare_core::names::{Name, Rank, Roster};
+use flare_core::journal::{self as memory, Entry, Journal};
+use flare_core::names::Rank;
 use flare_core::operation::OperationId;
-use flare_core::operations::Operations;
-use flare_core::runtime::{Home, Options, Runtime};
 use flare_core::transport::{Assignment, Event, FetchError, TaskId, Transport};
-use flare_testkit::conformance::operations::{self, CLIENTS, Rig};
+use flare_testkit::conformance::journal::Keeps;
+use flare_testkit::conformance::operations::{Rig, Subject, roster};
 use flare_testkit::conformance::stage::{self, Stage};
 use flare_testkit::conformance::store::{Fresh, Place};
-use flare_testkit::conformance::{blobs, journal, states, transport};
+use flare_testkit::conformance::transport::Make;
+use flare_testkit::conformance::{blobs, states};
 use flare_testkit::sim::log::Log;
 use flare_testkit::sim::{Setup, Sim, SimBlobs, SimJournal, SimStates, SimTransport};
 use futures::stream::BoxStream;
@@ -107,27 +107,13 @@ macro_rules! conform {
     )*};
 }
 
-conform! { transport, &|setup| Arc::new(Driven::new(setup)),
-    t1_every_assignment_ends
-    t2_a_task_dispatched_twice_is_executed_once
-    t3_a_reply_is_held_until_it_is_let_go
-    t4_a_range_gives_exactly_those_bytes
-    t5_a_cancelled_task_is_told_or_does_not_start
-    t6_release_moves_the_heads_of_those_who_count
-    t7_nothing_is_announced_after_release
-    t8_a_state_that_is_not_there_is_lost_and_not_empty
-    t9_what_a_filter_stops_never_leaves_the_client
-    t10_after_settle_the_states_of_announced_replies_are_durable
-    t11_events_of_a_task_come_in_their_order
-}
+flare_testkit::transport_conforms! { |test: fn(Make<'_>)| {
+    test(&|setup| Arc::new(Driven::new(setup)));
+} }
 
 /// The same store each time that it is opened.
 fn kept<T: ?Sized + 'static>(store: Arc<T>) -> Place<T> {
     Box::new(move || Arc::clone(&store))
-}
-
-fn a_journal() -> Fresh<'static, dyn memory::Journal> {
-    &|| kept(Arc::new(SimJournal::new(Log::default())) as _)
 }
 
 fn some_blobs() -> Fresh<'static, dyn memory::BlobStore> {
@@ -138,16 +124,24 @@ fn some_states() -> Fresh<'static, dyn memory::StateStore> {
     &|| kept(Arc::new(SimStates::default()) as _)
 }
 
-conform! { journal, a_journal(),
-    j1_what_was_appended_is_kept_in_order
-    j3_later_processes_go_on_where_others_stopped
-    j4_a_synced_commit_makes_those_before_it_durable
+/// What is left when the power goes, after each so many commits, and with the next one failing or not.
+fn power_cuts(commits: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
+    let after = |(count, fails): (usize, bool)| {
+        let journal = SimJournal::new(Log::default());
+        commits[..count].iter().for_each(|commit| journal.append(commit, true).unwrap());
+        if let Some(next) = commits.get(count) {
+            journal.fail_after(usize::from(!fails));
+            assert_eq!(journal.append(next, false).is_err(), fails);
+        }
+        journal.cut_power();
+        journal.entries().unwrap()
+    };
+    let counts = 0..=commits.len();
+    counts.flat_map(|count| [(count, true), (count, false)]).map(after).collect()
 }
 
-#[test]
-fn j5_only_ended_operations_before_a_checkpoint_are_forgotten() {
-    let keeps = journal::Keeps::All;
-    journal::j5_only_ended_operations_before_a_checkpoint_are_forgotten(a_journal(), keeps);
+flare_testkit::journal_conforms! {
+    || kept(Arc::new(SimJournal::new(Log::default())) as _), Keeps::All, power_cuts
 }
 
 conform! { blobs, some_blobs(),
@@ -165,47 +159,21 @@ conform! { states, some_states(),
 }
 
 /// Plays a test of the suite over a runtime in the simulation.
-fn simulated(test: impl Fn(&Rig<'_>)) {
+fn simulated(test: fn(&Rig<'_>)) {
     for schedule in 0..20 {
         let stage = Arc::new(Stage::default());
-        let roster = Roster::counted(CLIENTS).unwrap();
-        let mut setup = Setup::new(roster.clone(), stage.unit());
+        let mut setup = Setup::new(roster(), stage.unit());
         setup.schedule = schedule;
         let sim = Sim::new(setup);
-        let open = |home: Home| {
+        let open = |home, post| {
             // What an earlier process left over is gone with it.
             sim.kill_runtime();
-            let run = Run {
-                id: RunId(1),
-                job: Name::new("job").unwrap(),
-                job_hash: flare_core::Hash::of([]),
-                seed: 0,
-                roster: roster.clone(),
-                units: Vec::new(),
-            };
-            let made = Runtime::open(run, sim.transport(), home, sim.seams(), Options::default());
-            Ok(made? as Arc<dyn Operations>)
+            let clients = sim.clone();
+            let held = move |_: &SimTransport| clients.held();
+            Subject::over(sim.transport(), (home, post), sim.seams(), held)
         };
         test(&Rig { open: &open, run: &|future| sim.run(future), stage });
     }
 }
 
-macro_rules! over_the_simulation {
-    ($($test:ident)*) => {$(
-        #[test]
-        fn $test() {
-            simulated(operations::$test);
-        }
-    )*};
-}
-
-over_the_simulation! {
-    o1_a_known_operation_is_answered_from_the_journal
-    o2_an_operation_and_each_client_end_once
-    o3_what_is_told_is_durable
-    o5_events_come_from_the_beginning_however_late
-    o7_cancel_ends_an_operation_or_comes_too_late
-    o8_a_value_is_made_once
-    o9_a_checkpoint_is_found_by_the_next_process
-    o10_a_journal_that_fails_ends_the_run
-}
+flare_testkit::operations_conform! { simulated }

@@ -436,13 +436,3 @@ fn w2_a_controller_begins_at_its_checkpoint() {
         assert_eq!((values(&finished.model), finished.round), (vec![8.0], 3), "{millis} ms");
     }
 }
-
-#[test]
-fn j2_a_commit_is_there_whole_or_not_at_all() {
-    flare_testkit::conformance::journal::j2_a_commit_is_there_whole_or_not_at_all(&|commits| {
-        let journal = flare_testkit::sim::SimJournal::new(flare_testkit::sim::log::Log::default());
-        let journal: &dyn flare_core::journal::Journal = &journal;
-        commits.iter().for_each(|commit| journal.append(commit, true).unwrap());
-        vec![journal.entries().unwrap()]
-    });
-}

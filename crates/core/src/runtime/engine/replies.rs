@@ -226,10 +226,24 @@ impl Engine {
                 gathering.ready.push((task, Contribution { weight, tensors }));
             }
             Course::Relay { .. } => {
-                gathering.passed_on = Some(shareable);
                 self.keep(task, &tensors);
+                self.pass_on(task);
             }
             Course::Broadcast | Course::Send => self.keep(task, &tensors),
+        }
+    }
+
+    /// The next stop gets what the run's home has, not the bytes that were fetched: those are given back.
+    fn pass_on(&mut self, task: TaskId) {
+        let gathering = self.gatherings.get(&task.operation);
+        let Some(reply) = gathering.and_then(|it| it.counted.get(&task)) else { return };
+        match self.passed_on(reply) {
+            Ok(shareable) => {
+                if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
+                    gathering.passed_on = Some(shareable);
+                }
+            }
+            Err(error) => self.halt(&error),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::operation::{
     Gather, Key, OnFailure, OperationId, OperationSpec, ReplyPolicy, SpecDigest, StateAccess,
 };
 use crate::operations::Error;
-use crate::outcome::{ClientEnd, End, Gathered, Record};
+use crate::outcome::{ClientEnd, CountedReply, End, Gathered, Record};
 use crate::shareable::Shareable;
 use crate::tensor::Tensors;
 use crate::transport::TaskId;
@@ -192,16 +192,7 @@ impl Engine {
             let cause = match end.end {
                 End::Failed(cause) => Some(cause),
                 End::Counted(reply) => {
-                    let bytes = self.blobs().get(reply.tensors)?;
-                    let damaged = |fault: String| journal::Error::Damaged {
-                        place: format!("blob {}", reply.tensors),
-                        fault,
-                    };
-                    let tensors =
-                        Tensors::decode(bytes).map_err(|error| damaged(error.to_string()))?;
-                    let passed_on = Shareable::decode(&reply.headers, tensors)
-                        .map_err(|error| damaged(error.to_string()))?;
-                    gathering.passed_on = Some(passed_on);
+                    gathering.passed_on = Some(self.passed_on(&reply)?);
                     let task = TaskId { operation, stop, rank: end.rank };
                     gathering.counted.insert(task, reply);
                     None
@@ -210,6 +201,18 @@ impl Engine {
             kept.push(Kept { attempts: end.attempts, cause });
         }
         Ok(kept)
+    }
+
+    /// What a stop of a relay hands to the next, as the run's home has it.
+    pub(super) fn passed_on(&self, reply: &CountedReply) -> Result<Shareable, Error> {
+        let bytes = self.blobs().get(reply.tensors)?;
+        let damaged = |fault: String| journal::Error::Damaged {
+            place: format!("blob {}", reply.tensors),
+            fault,
+        };
+        let tensors = Tensors::decode(bytes).map_err(|error| damaged(error.to_string()))?;
+        let passed_on = Shareable::decode(&reply.headers, tensors);
+        Ok(passed_on.map_err(|error| damaged(error.to_string()))?)
     }
 
     /// Answers an operation from the journal.

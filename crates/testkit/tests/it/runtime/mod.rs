@@ -72,10 +72,7 @@ fn stage(scene: &Scene) -> (Sim, Arc<SimStates>) {
     setup.inline = scene.inline;
     setup.lease = scene.lease;
     setup.faults.clone_from(&scene.faults);
-    // A relay hands on what it holds without a permit.
-    let relays = scene.program.steps.iter().any(|step| matches!(step, program::Step::Relay { .. }));
-    let window = (scene.limits.reply_window as usize, scene.limits.window_bytes);
-    setup.window = (!relays).then_some(window);
+    setup.window = Some((scene.limits.reply_window as usize, scene.limits.window_bytes));
     (Sim::new(setup), states)
 }
 
