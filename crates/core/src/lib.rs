@@ -23,6 +23,7 @@ pub mod names;
 pub mod operation;
 pub mod operations;
 pub mod outcome;
+mod pages;
 pub mod pattern;
 pub mod pool;
 pub mod random;

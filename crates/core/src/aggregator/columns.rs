@@ -87,7 +87,7 @@ impl Columns {
     ) -> Result<Tensors, Error> {
         self.fold(last, pool)?;
         let layout = self.layout.ok_or("there is no reply to make a mean of")?;
-        let mut out = Tensors::builder(&with_dtypes(&layout, dtype)?);
+        let mut out = Tensors::unwritten(&with_dtypes(&layout, dtype)?);
         for (info, sum) in layout.iter().zip(self.sums) {
             make(info, &sum, &mut out)?;
         }

@@ -99,7 +99,7 @@ fn mean_at_once(replies: &[Contribution], pool: &dyn Pool) -> Result<Tensors, Er
     let mut columns = Columns::default();
     columns.agree(replies)?;
     let layout = columns.layout.ok_or("there is no reply to make a mean of")?;
-    let mut out = Tensors::builder(&layout);
+    let mut out = Tensors::unwritten(&layout);
     for (at, info) in layout.iter().enumerate() {
         sums::mean_of(&inputs(replies, at), values_mut(&mut out, &info.name)?, pool)?;
     }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use half::{bf16, f16};
 
 use super::{DType, Element, Error, Fault, Layout, TensorInfo, Tensors};
+use crate::pages::Pages;
 
 /// Tensors of a fixed layout whose elements can be written.
 pub struct TensorsMut {
     layout: Layout,
-    /// Words, so that the address is a multiple of 8; the last one may lie partly past the end.
-    words: Vec<u64>,
+    bytes: Pages,
 }
 
 /// The elements of a tensor that is to be copied, in a slice of the type that they have.
@@ -34,10 +34,19 @@ pub enum TensorData<'a> {
 impl Tensors {
     /// A zeroed buffer of that layout, to be filled.
     pub fn builder(layout: &Layout) -> TensorsMut {
-        let mut words = vec![0; layout.total().div_ceil(8)];
-        let prefix = layout.prefix();
-        bytemuck::cast_slice_mut(&mut words)[..prefix.len()].copy_from_slice(prefix);
-        TensorsMut { layout: layout.clone(), words }
+        TensorsMut::over(Pages::zeroed(layout.total()), layout)
+    }
+
+    /// A buffer of that layout of which every element is to be written before it is read. Bools are
+    /// false: other bytes would be no bools.
+    pub(crate) fn unwritten(layout: &Layout) -> TensorsMut {
+        let mut tensors = TensorsMut::over(Pages::unwritten(layout.total()), layout);
+        for (info, bytes) in tensors.slices_mut() {
+            if info.dtype == DType::Bool {
+                bytes.fill(0);
+            }
+        }
+        tensors
     }
 
     /// Tensors that are all zero (false).
@@ -63,14 +72,14 @@ impl Tensors {
                 let shape = shape.to_vec();
                 return Err(Error::tensor(name, Fault::Elements { shape, needed, given }));
             }
-            builder.buffer()[info.range.clone()].copy_from_slice(data.bytes());
+            builder.bytes[info.range.clone()].copy_from_slice(data.bytes());
         }
         Ok(builder.finish())
     }
 
     /// A copy that can be written.
     pub fn to_mut(&self) -> TensorsMut {
-        let mut copy = Self::builder(self.layout());
+        let mut copy = Self::unwritten(self.layout());
         let data = &self.encoded()[self.layout().prefix().len()..];
         copy.data_mut().copy_from_slice(data);
         copy
@@ -78,6 +87,12 @@ impl Tensors {
 }
 
 impl TensorsMut {
+    fn over(mut bytes: Pages, layout: &Layout) -> Self {
+        let prefix = layout.prefix();
+        bytes[..prefix.len()].copy_from_slice(prefix);
+        Self { layout: layout.clone(), bytes }
+    }
+
     /// Which tensors there are.
     pub fn layout(&self) -> &Layout {
         &self.layout
@@ -95,7 +110,7 @@ impl TensorsMut {
             return Err(Error::WrongType { name, wanted: T::DTYPE, actual: info.dtype });
         }
         let range = info.range.clone();
-        let bytes = &mut self.buffer()[range];
+        let bytes = &mut self.bytes[range];
         super::set::check_bools(name, T::DTYPE, bytes)?;
         let elements = bytemuck::checked::try_cast_slice_mut(bytes);
         Ok(elements.expect("a layout's ranges are aligned whole elements, bools are checked above"))
@@ -105,7 +120,7 @@ impl TensorsMut {
     /// its elements, little-endian and row-major. Of a bool, each byte that is not 0 is true.
     pub fn slices_mut(&mut self) -> impl ExactSizeIterator<Item = (&TensorInfo, &mut [u8])> {
         let start = self.layout.prefix().len();
-        let mut rest = &mut bytemuck::cast_slice_mut(&mut self.words)[start..];
+        let mut rest = &mut self.bytes[start..];
         self.layout.iter().map(move |info| {
             let (bytes, after) = std::mem::take(&mut rest).split_at_mut(info.bytes());
             rest = after;
@@ -116,7 +131,7 @@ impl TensorsMut {
     /// All data, one tensor behind the other.
     pub(super) fn data_mut(&mut self) -> &mut [u8] {
         let start = self.layout.prefix().len();
-        &mut self.buffer()[start..]
+        &mut self.bytes[start..]
     }
 
     /// The finished tensors. Copies nothing.
@@ -126,30 +141,13 @@ impl TensorsMut {
                 bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
             }
         }
-        let owner = Buffer { words: self.words, length: self.layout.total() };
-        Tensors::trusted(self.layout, Bytes::from_owner(owner))
-    }
-
-    fn buffer(&mut self) -> &mut [u8] {
-        let total = self.layout.total();
-        &mut bytemuck::cast_slice_mut(&mut self.words)[..total]
+        Tensors::trusted(self.layout, Bytes::from_owner(self.bytes))
     }
 }
 
 impl std::fmt::Debug for TensorsMut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TensorsMut").field("layout", &self.layout).finish_non_exhaustive()
-    }
-}
-
-struct Buffer {
-    words: Vec<u64>,
-    length: usize,
-}
-
-impl AsRef<[u8]> for Buffer {
-    fn as_ref(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.words)[..self.length]
     }
 }
 

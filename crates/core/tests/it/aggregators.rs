@@ -9,7 +9,7 @@ use flare_core::aggregator::{Aggregator, Contribution};
 use flare_core::component::{ComponentSpec, Registry};
 use flare_core::pool::Serial;
 use flare_core::sums::Weight;
-use flare_core::tensor::{DType, TensorData, Tensors};
+use flare_core::tensor::{DType, Layout, TensorData, Tensors};
 use flare_core::value::to_value;
 use half::bf16;
 
@@ -199,4 +199,39 @@ fn a_partial_sum_that_is_none_is_refused() {
     let longer = [&partial[..], &[0]].concat();
     assert!(plain("sum").merge(&longer, &Serial).is_err());
     assert_eq!(whole.finish(&[], &Serial).unwrap().slice::<f64>("x").unwrap(), [2.0, 4.0]);
+}
+
+/// What a large result is written over may be a former user's memory: floats, integers and bools, and
+/// what is made zero, must be as if it were new.
+#[test]
+fn nothing_is_left_of_what_lay_in_large_memory_before() {
+    let len = 500_001;
+    let floats: Vec<f32> = (0..len).map(|at| at as f32).collect();
+    let (wholes, bools) = (vec![5_i64; len], vec![true; len]);
+    let shape = [len];
+    let data: [(_, &[usize], _); 3] = [
+        ("bools", &shape, TensorData::Bool(&bools)),
+        ("floats", &shape, TensorData::F32(&floats)),
+        ("wholes", &shape, TensorData::I64(&wholes)),
+    ];
+    let task = Tensors::from_slices(data).unwrap();
+    let dirty = dirt(task.encoded().len());
+    for kind in ["weighted-mean", "sum"] {
+        drop(dirty.to_mut());
+        let made = plain(kind).finish(&[reply(1, task.clone())], &Serial).unwrap();
+        assert_eq!(made.encoded(), task.encoded(), "{kind}");
+    }
+    drop(dirty.to_mut());
+    let zeros = Tensors::zeros(task.layout());
+    assert!(zeros.encoded()[task.layout().prefix().len()..].iter().all(|byte| *byte == 0));
+}
+
+/// Tensors of that many bytes, header included, that are no bools.
+fn dirt(total: usize) -> Tensors {
+    let of = |len: usize| Layout::new([("x", DType::U8, vec![len])]).unwrap();
+    let mut tensors = Tensors::builder(&of(total - of(total).prefix().len()));
+    tensors.slice_mut::<u8>("x").unwrap().fill(0xA5);
+    let tensors = tensors.finish();
+    assert_eq!(tensors.encoded().len(), total);
+    tensors
 }

@@ -1,8 +1,8 @@
-//! One block of columns: old sums and products are added in as few levels as a tile of columns needs.
+//! One block of columns: old sums and products are added in as few levels as they need.
 #![allow(clippy::needless_range_loop)] // lanes and levels index several arrays alike
 
 use super::element::Magnitude;
-use super::{Element, Scale};
+use super::{BLOCK, Element, Scale, Span};
 use crate::variant::{Kernel, Variant};
 
 /// The values of one input for the columns of a block, and the factor they are multiplied by. It
@@ -18,26 +18,18 @@ pub struct Term<'a, E> {
 /// The sum of a block of columns, ready to be computed: old components, each taken as it is, and terms.
 ///
 /// *Order promised*: none is needed. Where [`Seen::exact`] says so, the components that come out
-/// add up to the real number. `FEW` levels are tried first for each tile of columns, `MANY` are
-/// taken where these do not reach.
+/// add up to the real number. Without old components a column that one level can hold takes one;
+/// else the block takes `FEW` levels, and `MANY` where these do not reach.
 #[derive(Debug, Clone, Copy)]
-pub struct Fold<'a, E: Element, const FEW: usize, const MANY: usize> {
+pub struct Fold<'a, E, const FEW: usize, const MANY: usize> {
     /// Values that are added as they are, one slice over the columns after the other.
     pub components: &'a [&'a [f64]],
+    /// What is known of the sum of the components.
+    pub old: Span,
     /// Products that are added.
     pub terms: &'a [Term<'a, E>],
-    /// The scale for `FEW` levels.
-    pub few: Scale<FEW>,
-    /// The scale for `MANY` levels.
-    pub many: Scale<MANY>,
-    /// The largest magnitude that the scales were made for.
-    pub largest: E::Magnitude,
-    /// The smallest magnitude but zero for which `FEW` levels are exact.
-    pub smallest_few: E::Magnitude,
-    /// The smallest magnitude but zero for which `MANY` levels are exact.
-    pub smallest_many: E::Magnitude,
-    /// Whether `FEW` levels are worth a try.
-    pub try_few: bool,
+    /// What is known of the sum of the terms' factors.
+    pub factors: Span,
 }
 
 /// What a fold met on its way.
@@ -51,31 +43,59 @@ pub struct Seen<M> {
     pub exact: bool,
     /// Whether some sum is zero (as +0).
     pub zeros: bool,
-    /// How many columns do with `FEW` levels.
-    pub few: usize,
+    /// How many of the components were written; the others are zero.
+    pub components: usize,
 }
 
 impl<E: Element, const FEW: usize, const MANY: usize> Fold<'_, E, FEW, MANY> {
-    /// Writes the components of the sums, `MANY` for each column; of two, the first is the sum
-    /// rounded to nearest even and the second the exact rest.
+    /// Writes the components of the sums: the first is the sum rounded to nearest even, and of two
+    /// the second is the exact rest.
     ///
     /// # Panics
-    /// If an input is shorter than the output, or an output longer than the first.
+    /// If an output is longer than [`BLOCK`] or than an input, or differs in length from the first.
     pub fn run(&self, variant: Variant, out: [&mut [f64]; MANY]) -> Seen<E::Magnitude> {
         let len = out[0].len();
+        assert!(len <= BLOCK, "{len} columns are more than a block");
         let rows = out.map(|row| &mut row[..len]);
-        variant.run(Run { fold: self, len, out: rows })
+        variant.run(Run { fold: self, whole: len - len % LANES, len, out: rows })
+    }
+
+    /// By how much the bits of a column's largest magnitude may exceed those of its smallest's
+    /// exponent for one level to be exact; `None` if it never is.
+    ///
+    /// The smallest magnitude but zero, of exponent `e`, says that each product is a multiple of
+    /// `2^(e - FRACTION) * unit`; one level holds sums of up to `2^53` such units, and no sum on
+    /// the way is beyond `factors * largest`.
+    fn reach(&self) -> Option<E::Magnitude> {
+        let power = self.factors.unit.saturating_add(53 - E::FRACTION as i32);
+        if E::PIECES != 1 || !self.components.is_empty() || !(-900..=900).contains(&power) {
+            return None;
+        }
+        let ratio = f64::from_bits(((1023 + power) as u64) << 52) / self.factors.bound;
+        // No factors at all give no number.
+        let bits = ratio.to_bits().checked_sub(f64::to_bits(1.0)).filter(|_| ratio.is_finite())?;
+        Some(E::Magnitude::truncated(bits >> (52 - E::FRACTION)))
+    }
+
+    /// What is known of the sum of all, if the values' magnitudes are these.
+    fn span(&self, largest: E::Magnitude, smallest: Option<E::Magnitude>) -> Span {
+        let unit = |smallest| E::last_place(smallest).saturating_add(self.factors.unit);
+        let bound = self.factors.bound * E::bound(largest);
+        self.old.join(Span { bound, unit: smallest.map_or(i32::MAX, unit) })
     }
 }
 
 /// Columns that advance together, their sums held in registers while all terms pass by.
 const LANES: usize = 16;
 
-/// How far ahead of its use a value is asked for, in bytes.
-const AHEAD: usize = 4096;
+/// A bit for each tile of [`LANES`] columns, and one for the columns that are left over.
+type Tiles = u64;
+const _: () = assert!(BLOCK / LANES < Tiles::BITS as usize);
 
 struct Run<'r, 'a, E: Element, const FEW: usize, const MANY: usize> {
     fold: &'r Fold<'a, E, FEW, MANY>,
+    /// The columns that are in tiles.
+    whole: usize,
     len: usize,
     out: [&'r mut [f64]; MANY],
 }
@@ -85,71 +105,128 @@ impl<E: Element, const FEW: usize, const MANY: usize> Kernel for Run<'_, '_, E, 
 
     #[inline(always)]
     fn run<const FUSED: bool>(mut self) -> Self::Output {
-        let mut seen = Tally { exact: true, zeros: false, few: 0 };
-        let mut extremes = Extremes::<E, LANES>::new();
-        let whole = self.len - self.len % LANES;
-        for column in (0..whole).step_by(LANES) {
-            self.tile::<LANES, FUSED>(column, &mut extremes, &mut seen);
+        let mut zeros = false;
+        let (extremes, left) = match self.fold.reach() {
+            Some(reach) => self.try_one::<FUSED>(reach, &mut zeros),
+            None => self.survey(),
+        };
+        let (largest, smallest) = extremes;
+        let mut seen = Seen { largest, smallest, exact: true, zeros, components: 1 };
+        if left != 0 {
+            self.add_levels::<FUSED>(left, &mut seen);
         }
-        let mut rest = Extremes::<E, 1>::new();
-        for column in whole..self.len {
-            self.tile::<1, FUSED>(column, &mut rest, &mut seen);
-        }
-        let (largest, smallest) = extremes.fold();
-        let (rest_largest, rest_smallest) = rest.fold();
-        let Tally { exact, zeros, few } = seen;
-        Seen {
-            largest: largest.max(rest_largest),
-            smallest: smallest.min(rest_smallest).more_by_one(),
-            exact,
-            zeros,
-            few,
-        }
+        seen
     }
-}
-
-struct Tally {
-    exact: bool,
-    zeros: bool,
-    few: usize,
 }
 
 impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> {
-    /// Sums `N` columns.
+    /// Sums each column in one level, looks at its magnitudes on the way, and returns the tiles with
+    /// columns for which one level was not enough.
     #[inline(always)]
-    fn tile<const N: usize, const FUSED: bool>(
+    fn try_one<const FUSED: bool>(
         &mut self,
-        column: usize,
-        extremes: &mut Extremes<E, N>,
-        tally: &mut Tally,
-    ) {
-        let fold = self.fold;
-        let mut own = Extremes::<E, N>::new();
-        if fold.try_few {
-            let sums = self.sum::<FEW, N, FUSED>(column, fold.few.starts, Some(&mut own));
-            if own.within(fold.largest, fold.smallest_few) {
-                tally.few += N;
-                extremes.merge(&own);
-                return self.write(column, finish(sums, fold.few.starts), tally);
-            }
-            let sums = self.sum::<MANY, N, FUSED>(column, fold.many.starts, None);
-            self.write(column, finish(sums, fold.many.starts), tally);
-        } else {
-            let sums = self.sum::<MANY, N, FUSED>(column, fold.many.starts, Some(&mut own));
-            tally.few += if own.within(fold.largest, fold.smallest_few) { N } else { 0 };
-            self.write(column, finish(sums, fold.many.starts), tally);
+        reach: E::Magnitude,
+        zeros: &mut bool,
+    ) -> ((E::Magnitude, Option<E::Magnitude>), Tiles) {
+        let mut all = Extremes::<E, LANES>::new();
+        let mut rest = Extremes::<E, 1>::new();
+        let mut left = 0;
+        for tile in 0..self.whole / LANES {
+            let reached = self.tile_one::<LANES, FUSED>(tile * LANES, reach, &mut all, zeros);
+            left |= Tiles::from(!reached) << tile;
         }
-        tally.exact &= own.within(fold.largest, fold.smallest_many);
-        extremes.merge(&own);
+        for column in self.whole..self.len {
+            let reached = self.tile_one::<1, FUSED>(column, reach, &mut rest, zeros);
+            left |= Tiles::from(!reached) << (self.whole / LANES);
+        }
+        (join(all.fold(), rest.fold()), left)
     }
 
     #[inline(always)]
-    fn sum<const LEVELS: usize, const N: usize, const FUSED: bool>(
-        &self,
+    fn tile_one<const N: usize, const FUSED: bool>(
+        &mut self,
+        column: usize,
+        reach: E::Magnitude,
+        all: &mut Extremes<E, N>,
+        zeros: &mut bool,
+    ) -> bool {
+        let mut own = Extremes::<E, N>::new();
+        let mut sums = [0.0; N];
+        for term in self.fold.terms {
+            let values = &term.values[column..column + N];
+            own.take(values);
+            for lane in 0..N {
+                let [_, piece] = values[lane].pieces();
+                sums[lane] = product_and::<FUSED>(piece, term.factor, sums[lane]);
+            }
+        }
+        all.merge(&own);
+        write(&mut self.out[0][column..column + N], &sums, zeros);
+        own.within(reach)
+    }
+
+    /// Looks at all magnitudes; the sums are all left.
+    #[inline(always)]
+    fn survey(&self) -> ((E::Magnitude, Option<E::Magnitude>), Tiles) {
+        let mut all = Extremes::<E, LANES>::new();
+        let mut rest = Extremes::<E, 1>::new();
+        for term in self.fold.terms {
+            // Loops, since closures would be compiled without the variant's instructions.
+            let (tiles, left) = term.values[..self.len].as_chunks::<LANES>();
+            for values in tiles {
+                all.take(values);
+            }
+            for value in left {
+                rest.take(std::slice::from_ref(value));
+            }
+        }
+        (join(all.fold(), rest.fold()), Tiles::MAX)
+    }
+
+    /// Sums the tiles that are left, in as many levels as what was seen needs.
+    #[inline(always)]
+    fn add_levels<const FUSED: bool>(&mut self, left: Tiles, seen: &mut Seen<E::Magnitude>) {
+        let span = self.fold.span(seen.largest, seen.smallest);
+        let additions = self.fold.terms.len() * E::PIECES + self.fold.components.len();
+        if let Some(few) = Scale::<FEW>::new(span, additions) {
+            self.add::<FEW, FUSED>(left, few.starts, seen);
+        } else if let Some(many) = Scale::<MANY>::new(span, additions) {
+            self.add::<MANY, FUSED>(left, many.starts, seen);
+        } else {
+            seen.exact = false;
+        }
+    }
+
+    #[inline(always)]
+    fn add<const LEVELS: usize, const FUSED: bool>(
+        &mut self,
+        left: Tiles,
+        starts: [f64; LEVELS],
+        seen: &mut Seen<E::Magnitude>,
+    ) {
+        seen.components = LEVELS;
+        for row in &mut self.out[1..LEVELS] {
+            row.fill(0.0);
+        }
+        for tile in 0..self.whole / LANES {
+            if left >> tile & 1 == 1 {
+                self.tile::<LEVELS, LANES, FUSED>(tile * LANES, starts, &mut seen.zeros);
+            }
+        }
+        if left >> (self.whole / LANES) & 1 == 1 {
+            for column in self.whole..self.len {
+                self.tile::<LEVELS, 1, FUSED>(column, starts, &mut seen.zeros);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn tile<const LEVELS: usize, const N: usize, const FUSED: bool>(
+        &mut self,
         column: usize,
         starts: [f64; LEVELS],
-        mut extremes: Option<&mut Extremes<E, N>>,
-    ) -> [[f64; N]; LEVELS] {
+        zeros: &mut bool,
+    ) {
         let mut sums = starts.map(|start| [start; N]);
         for component in self.fold.components {
             let values = &component[column..column + N];
@@ -159,39 +236,32 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         }
         for term in self.fold.terms {
             let values = &term.values[column..column + N];
-            prefetch(values);
-            if let Some(extremes) = &mut extremes {
-                extremes.take(values);
-            }
             for lane in 0..N {
                 for piece in &values[lane].pieces()[2 - E::PIECES..] {
                     push::<FUSED, LEVELS, N>(&mut sums, lane, *piece, term.factor);
                 }
             }
         }
-        sums
+        for (row, part) in self.out.iter_mut().zip(finish(sums, starts)) {
+            row[column..column + N].copy_from_slice(&part);
+        }
+        *zeros |= any_zero(&self.out[0][column..column + N]);
     }
+}
 
-    #[inline(always)]
-    fn write<const LEVELS: usize, const N: usize>(
-        &mut self,
-        column: usize,
-        parts: [[f64; N]; LEVELS],
-        tally: &mut Tally,
-    ) {
-        let mut zeros = 0u64;
-        for lane in 0..N {
-            zeros |= u64::from(parts[0][lane] == 0.0);
-        }
-        tally.zeros |= zeros != 0;
-        for (level, row) in self.out.iter_mut().enumerate() {
-            let row = &mut row[column..column + N];
-            match parts.get(level) {
-                Some(part) => row.copy_from_slice(part),
-                None => row.fill(0.0),
-            }
-        }
+#[inline(always)]
+fn write<const N: usize>(row: &mut [f64], sums: &[f64; N], zeros: &mut bool) {
+    row.copy_from_slice(sums);
+    *zeros |= any_zero(sums);
+}
+
+#[inline(always)]
+fn any_zero(sums: &[f64]) -> bool {
+    let mut zeros = 0u64;
+    for sum in sums {
+        zeros |= u64::from(*sum == 0.0);
     }
+    zeros != 0
 }
 
 /// The largest magnitude, and the smallest less one (so that zero is the greatest), by lane.
@@ -223,14 +293,15 @@ impl<E: Element, const N: usize> Extremes<E, N> {
         }
     }
 
-    /// Whether nothing is above `largest` or, but zero, below `smallest`, which is not zero.
+    /// Whether in each lane the largest magnitude is finite and its bits exceed those of the smallest's
+    /// exponent by `reach` at most.
     #[inline(always)]
-    fn within(&self, largest: E::Magnitude, smallest: E::Magnitude) -> bool {
-        let smallest = smallest.less_one();
+    fn within(&self, reach: E::Magnitude) -> bool {
         let mut outside = 0u8;
         for lane in 0..N {
-            outside |= u8::from(self.largest[lane] > largest);
-            outside |= u8::from(self.smallest[lane] < smallest);
+            let limit = self.smallest[lane].exponent_after(E::FRACTION).plus(reach);
+            outside |= u8::from(self.largest[lane] > limit);
+            outside |= u8::from(self.largest[lane] >= E::INFINITE);
         }
         outside == 0
     }
@@ -241,6 +312,11 @@ impl<E: Element, const N: usize> Extremes<E, N> {
         let smallest = self.smallest.into_iter().fold(E::Magnitude::MAX, Ord::min);
         (largest, smallest)
     }
+}
+
+#[inline(always)]
+fn join<M: Magnitude>(a: (M, M), b: (M, M)) -> (M, Option<M>) {
+    (a.0.max(b.0), a.1.min(b.1).more_by_one())
 }
 
 /// Adds `piece * factor`, a product that is exact, to the sums of a lane.
@@ -303,19 +379,4 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let b_part = sum - a;
     (sum, (a - (sum - b_part)) + (b - b_part))
-}
-
-/// Asks for the values that come [`AHEAD`] bytes later: processors do not see that many streams.
-#[inline(always)]
-fn prefetch<E>(values: &[E]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        let ahead = values.as_ptr().cast::<i8>().wrapping_add(AHEAD);
-        // SAFETY: a prefetch is a hint: it reads nothing that the program could see, and an address
-        // that is not mapped is ignored.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(ahead) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
 }

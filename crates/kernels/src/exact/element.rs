@@ -14,6 +14,12 @@ pub trait Element: Copy + Send + Sync + 'static {
     /// How many pieces a value is cut into.
     const PIECES: usize;
 
+    /// The bits of a magnitude that are no part of its exponent.
+    const FRACTION: u32;
+
+    /// The magnitude of infinity.
+    const INFINITE: Self::Magnitude;
+
     /// The bits of an absolute value, ordered as the absolute values are; NaN lies above infinity.
     type Magnitude: Magnitude;
 
@@ -25,10 +31,6 @@ pub trait Element: Copy + Send + Sync + 'static {
 
     /// The exponent of the last place: a finite value of this magnitude is a multiple of 2 to it.
     fn last_place(magnitude: Self::Magnitude) -> i32;
-
-    /// The least magnitude, not zero, whose last place is at least 2 to `place`; the greatest if that
-    /// is no number's.
-    fn with_last_place(place: i32) -> Self::Magnitude;
 
     /// The pieces, of which the last [`PIECES`](Element::PIECES) add up to the value and the others
     /// are unused. Nothing is promised for infinities and NaN.
@@ -50,6 +52,15 @@ pub trait Magnitude: Copy + Ord + Send + std::fmt::Debug {
 
     /// One more; `None` for the greatest.
     fn more_by_one(self) -> Option<Self>;
+
+    /// One more, without the lowest `fraction` bits; 0 for the greatest.
+    fn exponent_after(self, fraction: u32) -> Self;
+
+    /// The sum, without what does not fit.
+    fn plus(self, other: Self) -> Self;
+
+    /// The low bits of `bits`.
+    fn truncated(bits: u64) -> Self;
 }
 
 impl Magnitude for u32 {
@@ -64,6 +75,20 @@ impl Magnitude for u32 {
     #[inline(always)]
     fn more_by_one(self) -> Option<Self> {
         self.checked_add(1)
+    }
+
+    #[inline(always)]
+    fn exponent_after(self, fraction: u32) -> Self {
+        self.wrapping_add(1) >> fraction << fraction
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self.wrapping_add(other)
+    }
+
+    fn truncated(bits: u64) -> Self {
+        bits as Self
     }
 }
 
@@ -80,11 +105,27 @@ impl Magnitude for u64 {
     fn more_by_one(self) -> Option<Self> {
         self.checked_add(1)
     }
+
+    #[inline(always)]
+    fn exponent_after(self, fraction: u32) -> Self {
+        self.wrapping_add(1) >> fraction << fraction
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self.wrapping_add(other)
+    }
+
+    fn truncated(bits: u64) -> Self {
+        bits as Self
+    }
 }
 
 impl Element for f32 {
     const FACTOR_BITS: u32 = 29;
     const PIECES: usize = 1;
+    const FRACTION: u32 = 23;
+    const INFINITE: Self::Magnitude = 0x7F80_0000;
     type Magnitude = u32;
 
     #[inline(always)]
@@ -101,14 +142,6 @@ impl Element for f32 {
         (magnitude >> 23).max(1) as i32 - 150
     }
 
-    fn with_last_place(place: i32) -> u32 {
-        match place + 150 {
-            ..=1 => 1,
-            field @ 2..=254 => (field as u32) << 23,
-            _ => u32::MAX,
-        }
-    }
-
     #[inline(always)]
     fn pieces(self) -> [f64; 2] {
         [0.0, f64::from(self)]
@@ -123,6 +156,8 @@ impl Element for f32 {
 impl Element for bf16 {
     const FACTOR_BITS: u32 = 29;
     const PIECES: usize = 1;
+    const FRACTION: u32 = 7;
+    const INFINITE: Self::Magnitude = 0x7F80;
     type Magnitude = u32;
 
     #[inline(always)]
@@ -136,14 +171,6 @@ impl Element for bf16 {
 
     fn last_place(magnitude: u32) -> i32 {
         (magnitude >> 7).max(1) as i32 - 134
-    }
-
-    fn with_last_place(place: i32) -> u32 {
-        match place + 134 {
-            ..=1 => 1,
-            field @ 2..=254 => (field as u32) << 7,
-            _ => u32::MAX,
-        }
     }
 
     #[inline(always)]
@@ -160,6 +187,8 @@ impl Element for bf16 {
 impl Element for f16 {
     const FACTOR_BITS: u32 = 29;
     const PIECES: usize = 1;
+    const FRACTION: u32 = 10;
+    const INFINITE: Self::Magnitude = 0x7C00;
     type Magnitude = u32;
 
     #[inline(always)]
@@ -173,14 +202,6 @@ impl Element for f16 {
 
     fn last_place(magnitude: u32) -> i32 {
         (magnitude >> 10).max(1) as i32 - 25
-    }
-
-    fn with_last_place(place: i32) -> u32 {
-        match place + 25 {
-            ..=1 => 1,
-            field @ 2..=30 => (field as u32) << 10,
-            _ => u32::MAX,
-        }
     }
 
     #[inline(always)]
@@ -204,6 +225,8 @@ fn widen(bits: u32) -> f64 {
 impl Element for f64 {
     const FACTOR_BITS: u32 = 27;
     const PIECES: usize = 2;
+    const FRACTION: u32 = 52;
+    const INFINITE: Self::Magnitude = 0x7FF0_0000_0000_0000;
     type Magnitude = u64;
 
     #[inline(always)]
@@ -218,14 +241,6 @@ impl Element for f64 {
 
     fn last_place(magnitude: u64) -> i32 {
         (magnitude >> 52).max(1) as i32 - 1075
-    }
-
-    fn with_last_place(place: i32) -> u64 {
-        match place + 1075 {
-            ..=1 => 1,
-            field @ 2..=2046 => (field as u64) << 52,
-            _ => u64::MAX,
-        }
     }
 
     /// The upper piece is the value rounded to 26 bits (halves away from zero), so the lower one

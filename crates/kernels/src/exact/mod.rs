@@ -8,7 +8,8 @@ mod scale;
 pub use block::{Fold, Seen, Term};
 pub use element::{Element, Magnitude};
 pub use quotient::{Divisor, Narrow, divide_narrow, divide_wide};
-pub use scale::Scale;
+pub(crate) use scale::Scale;
+pub use scale::Span;
 
 /// The most columns that are worked on at once: the sums of a block stay in the nearest cache.
 pub const BLOCK: usize = 512;

@@ -12,6 +12,8 @@ use crate::variant::{Kernel, Variant};
 pub struct Divisor {
     high: f64,
     low: f64,
+    /// 1 / `high`, rounded.
+    inverse: f64,
     high_upper: f64,
     high_lower: f64,
 }
@@ -34,26 +36,36 @@ impl Divisor {
             return None;
         }
         let high_upper = f64::from_bits(high.to_bits() & !0x7FF_FFFF);
-        Some(Self { high, low, high_upper, high_lower: high - high_upper })
+        let inverse = 1.0 / high;
+        Some(Self { high, low, inverse, high_upper, high_lower: high - high_upper })
     }
 
     /// `(sum + rest) / divisor` as a stand-in that rounds to any [`Narrow`] type as the real
     /// quotient does; `None` if that hangs on bits of the divisor that are not at hand. `sum` must
     /// be the exact sum rounded to nearest.
     pub fn stand_in(&self, sum: f64, rest: f64) -> Option<f64> {
-        let (quotient, certain) = self.stand_in_lane(sum, rest);
+        let (quotient, certain) = self.stand_in_lane::<false>(sum, rest);
         certain.then_some(quotient)
     }
 
     /// The quotient rounded to 26 bits, `short`, lies on every boundary at which a narrow type's
-    /// rounding changes, or strictly on the same side of it as the real quotient. Whether the real
-    /// quotient is above or below `short` is the sign of an exact remainder; it becomes the stand-in's last bit.
+    /// rounding changes, or strictly on the same side of it as the real quotient: so it does, too, if it
+    /// is rounded from a product with the inverse, which may be off by a few units in the 53rd bit.
+    /// Whether the real quotient is above or below `short` is the sign of an exact remainder; it becomes
+    /// the stand-in's last bit.
     #[inline(always)]
-    fn stand_in_lane(&self, sum: f64, rest: f64) -> (f64, bool) {
-        let quotient = sum / self.high;
+    #[allow(clippy::disallowed_methods)] // contract 31 allows mul_add in the exact sums
+    fn stand_in_lane<const FUSED: bool>(&self, sum: f64, rest: f64) -> (f64, bool) {
+        let quotient = sum * self.inverse;
         let short = f64::from_bits((quotient.to_bits().wrapping_add(1 << 26)) & !0x7FF_FFFF);
-        // Both products and both differences are exact: 26 bits times 26 and 27, neighbours.
-        let mut remainder = ((sum - short * self.high_upper) - short * self.high_lower) + rest;
+        // The remainder has at most 53 bits. In two steps, both products and both differences are
+        // exact: 26 bits times 26 and 27, neighbours.
+        let remainder = if FUSED {
+            (-short).mul_add(self.high, sum)
+        } else {
+            (sum - short * self.high_upper) - short * self.high_lower
+        };
+        let mut remainder = remainder + rest;
         let mut certain = true;
         if self.low != 0.0 {
             remainder -= short * self.low;
@@ -185,7 +197,7 @@ impl<T: Narrow> Kernel for DivideNarrow<'_, T> {
         let divisor = *divisor;
         let mut doubts = 0u64;
         for ((sum, rest), out) in sums.iter().zip(rests).zip(out) {
-            let (value, certain) = divisor.stand_in_lane(*sum, *rest);
+            let (value, certain) = divisor.stand_in_lane::<FUSED>(*sum, *rest);
             doubts |= u64::from(!certain);
             *out = T::from_stand_in(value);
         }

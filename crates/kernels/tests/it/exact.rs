@@ -2,7 +2,7 @@
 
 use flare_kernels::Variant;
 use flare_kernels::exact::{
-    Divisor, Element, Fold, Magnitude, Narrow, Scale, Seen, Term, divide_narrow, divide_wide,
+    BLOCK, Divisor, Element, Fold, Magnitude, Narrow, Seen, Span, Term, divide_narrow, divide_wide,
 };
 use half::{bf16, f16};
 
@@ -30,17 +30,12 @@ fn fold<E: Element + std::fmt::Debug, const FEW: usize, const MANY: usize>(
         (0..random.next() % 5).map(|_| (0..len).map(|_| value(random.next())).collect()).collect();
     let terms: Vec<_> = inputs.iter().map(|values| Term { values, factor: 3.0 }).collect();
     let old: Vec<f64> = (0..len).map(|_| f64::from(random.wild())).collect();
-    let bound = f64::from_bits(random.next() >> 1);
-    let scale = Scale::new(bound, 20).unwrap_or_default();
+    let with_old = [old.as_slice()];
     let fold = Fold::<E, FEW, MANY> {
-        components: &[&old],
+        components: if seed.is_multiple_of(2) { &with_old } else { &[] },
+        old: Span { bound: f64::from_bits(random.next() >> 1), unit: -200 },
         terms: &terms,
-        few: Scale::new(bound, 20).unwrap_or_default(),
-        many: scale,
-        largest: value(random.next()).magnitude(),
-        smallest_few: E::with_last_place(-30),
-        smallest_many: E::with_last_place(-80),
-        try_few: seed.is_multiple_of(2),
+        factors: Span { bound: 3.0 * terms.len() as f64, unit: 0 },
     };
     let run = |variant| {
         let mut out = vec![vec![0.0; len]; MANY];
@@ -64,73 +59,117 @@ fn bits(values: &[f64], exact: bool) -> Vec<u64> {
     values.iter().map(bits).collect()
 }
 
-/// Multiples of 2^-40 below 2^20, whose sums a 128-bit integer holds.
+/// Multiples of 2^-40 below 2^20, whose sums a 128-bit integer holds: few of them reach as far as one
+/// level, and only some columns of a block.
 #[test]
 fn folds_are_exact() {
-    let unit = 2f64.powi(-40);
+    let mut levels = [0; 3];
     for seed in 0..60 {
         let mut random = Random(seed);
-        let factors: Vec<f64> = (0..4).map(|_| (1 + random.next() % (1 << 27)) as f64).collect();
-        let wholes: Vec<Vec<i128>> =
-            (0..4).map(|_| (0..50).map(|_| whole(&mut random)).collect()).collect();
-        let inputs: Vec<Vec<f32>> = wholes
-            .iter()
-            .map(|column| column.iter().map(|whole| (*whole as f64 * unit) as f32).collect())
+        let bits = 1 + random.next() % 27;
+        let factors: Vec<u64> = (0..4).map(|_| 1 + random.next() % (1 << bits)).collect();
+        let wholes: Vec<Vec<i128>> = (0..4)
+            .map(|_| (0..50).map(|column| whole(&mut random, 4 * (column % 9))).collect())
             .collect();
-        let terms: Vec<_> = inputs
-            .iter()
-            .zip(&factors)
-            .map(|(values, factor)| Term { values: values.as_slice(), factor: *factor })
-            .collect();
-        let bound = 2f64.powi(20 + 29);
-        let (few, many) = (Scale::<1>::new(bound, 4).unwrap(), Scale::<2>::new(bound, 4).unwrap());
-        assert!(many.unit() <= -40, "two levels hold these numbers");
-        let fold = Fold::<f32, 1, 2> {
-            components: &[],
-            terms: &terms,
-            few,
-            many,
-            largest: 2f32.powi(20).magnitude(),
-            smallest_few: f32::with_last_place(few.unit()),
-            smallest_many: f32::with_last_place(many.unit()),
-            try_few: true,
-        };
         for variant in Variant::available() {
-            let mut out = [vec![0.0; 50], vec![0.0; 50]];
-            let [first, second] = &mut out;
-            let seen = fold.run(variant, [first, second]);
-            assert!(seen.exact, "seed {seed}, {variant}: {seen:?}");
-            for column in 0..50 {
-                let expected: i128 =
-                    wholes.iter().zip(&factors).map(|(x, w)| x[column] * *w as i128).sum();
-                let parts = [out[0][column] / unit, out[1][column] / unit];
-                assert_eq!(parts[0], expected as f64, "rounded once: seed {seed}, {variant}");
-                let found = parts[0] as i128 + parts[1] as i128;
-                assert_eq!(found, expected, "seed {seed}, {variant}");
-            }
+            levels[check(seed, variant, &factors, &wholes)] += 1;
         }
     }
+    assert!(levels[1] > 0 && levels[2] > 0, "{levels:?}");
 }
 
-/// 24 bits somewhere below 2^60, of either sign.
-fn whole(random: &mut Random) -> i128 {
-    let bits = random.next();
-    let magnitude = i128::from(bits >> 40) << (bits % 36);
-    if bits & 64 == 0 { magnitude } else { -magnitude }
+/// Folds and compares with the sum of whole numbers; returns how many components that took.
+fn check(seed: u64, variant: Variant, factors: &[u64], wholes: &[Vec<i128>]) -> usize {
+    let unit = 2f64.powi(-40);
+    let narrow = |whole: &i128| (*whole as f64 * unit) as f32;
+    let inputs: Vec<Vec<f32>> =
+        wholes.iter().map(|column| column.iter().map(narrow).collect()).collect();
+    let terms: Vec<_> = inputs
+        .iter()
+        .zip(factors)
+        .map(|(values, factor)| Term { values: values.as_slice(), factor: *factor as f64 })
+        .collect();
+    let fold = Fold::<f32, 1, 2> {
+        components: &[],
+        old: Span::NOTHING,
+        terms: &terms,
+        factors: Span { bound: factors.iter().sum::<u64>() as f64, unit: 0 },
+    };
+    let mut out = [vec![0.0; 50], vec![f64::NAN; 50]];
+    let [first, second] = &mut out;
+    let seen = fold.run(variant, [first, second]);
+    assert!(seen.exact, "seed {seed}, {variant}: {seen:?}");
+    for column in 0..50 {
+        let expected: i128 =
+            wholes.iter().zip(factors).map(|(x, w)| x[column] * i128::from(*w)).sum();
+        let rest = if seen.components == 1 { 0.0 } else { out[1][column] };
+        let parts = [out[0][column] / unit, rest / unit];
+        assert_eq!(parts[0], expected as f64, "rounded once: seed {seed}, {variant}");
+        let found = parts[0] as i128 + parts[1] as i128;
+        assert_eq!(found, expected, "seed {seed}, {variant}, column {column}");
+    }
+    seen.components
+}
+
+/// The reach of one level ends where it must: a sum that needs 53 bits is taken, one of 54 is not.
+#[test]
+fn one_level_holds_fifty_three_bits() {
+    let components = |small: f32| {
+        let inputs = [[1.0f32; 3], [1.0, small, 1.0]];
+        let terms = inputs.each_ref().map(|values| Term { values: values.as_slice(), factor: 1.0 });
+        let fold = Fold::<f32, 1, 2> {
+            components: &[],
+            old: Span::NOTHING,
+            terms: &terms,
+            factors: Span { bound: 2.0, unit: 0 },
+        };
+        Variant::available()
+            .map(|variant| {
+                let mut out = [[0.0; 3]; 2];
+                let [first, second] = &mut out;
+                fold.run(variant, [first, second]).components
+            })
+            .collect::<Vec<_>>()
+    };
+    // The last place of 2^-29 is 2^-52, of which 2^53 make the bound of 2.
+    assert!(components(2f32.powi(-29)).iter().all(|components| *components == 1));
+    assert!(components(2f32.powi(-29).next_down()).iter().all(|components| *components == 2));
+    // Zeros have no last place.
+    assert!(components(0.0).iter().all(|components| *components == 1));
 }
 
 #[test]
-fn scales_know_their_limits() {
-    assert!(Scale::<2>::new(f64::NAN, 1).is_none());
-    assert!(Scale::<2>::new(f64::INFINITY, 1).is_none());
-    assert!(Scale::<2>::new(2f64.powi(1000), 1).is_some());
-    assert!(Scale::<2>::new(2f64.powi(1000).next_up(), 1).is_none());
-    // One level holds 53 bits.
-    assert_eq!(Scale::<1>::new(1.0, 1).unwrap().unit(), -53);
-    assert_eq!(Scale::<1>::new(1.0f64.next_up(), 1).unwrap().unit(), -52);
-    assert_eq!(Scale::<3>::new(0.0, 1).unwrap().unit(), -1074);
-    // Each further level adds 53 bits, less one for its start and those for counting.
-    assert_eq!(Scale::<2>::new(1.0, 7).unwrap().unit(), -53 - 53 + 1 + 3);
+fn infinities_and_more_than_a_block_are_not_summed() {
+    let inputs = [[1.0f32, f32::INFINITY], [1.0, f32::NAN]];
+    for input in &inputs {
+        let fold = Fold::<f32, 1, 2> {
+            components: &[],
+            old: Span::NOTHING,
+            terms: &[Term { values: input, factor: 1.0 }],
+            factors: Span { bound: 1.0, unit: 0 },
+        };
+        for variant in Variant::available() {
+            let mut out = [[0.0; 2]; 2];
+            let [first, second] = &mut out;
+            assert!(!fold.run(variant, [first, second]).exact, "{input:?}, {variant}");
+        }
+    }
+    let long = std::panic::catch_unwind(|| {
+        let mut out = [vec![0.0; BLOCK + 1], vec![0.0; BLOCK + 1]];
+        let [first, second] = &mut out;
+        let nothing = Span::NOTHING;
+        Fold::<f32, 1, 2> { components: &[], old: nothing, terms: &[], factors: nothing }
+            .run(Variant::PORTABLE, [first, second])
+            .exact
+    });
+    assert!(long.is_err());
+}
+
+/// 24 bits somewhere below 2^60, of either sign, but of the lowest `spread` places.
+fn whole(random: &mut Random, spread: u64) -> i128 {
+    let bits = random.next();
+    let magnitude = i128::from(bits >> 40) << (36 - bits % (spread + 1));
+    if bits & 64 == 0 { magnitude } else { -magnitude }
 }
 
 #[test]
@@ -139,11 +178,10 @@ fn magnitudes_know_their_last_places() {
         let place = f32::last_place(bits);
         let unit = f64::from(f32::from_bits(0x7F7F_FFFF.min(bits | 1))) / 2f64.powi(place);
         assert_eq!(unit.fract(), 0.0, "{bits:x} is a multiple of 2^{place}");
-        let least = f32::with_last_place(place);
-        assert!(least <= bits.max(1) && f32::last_place(least) == place, "{bits:x}");
     }
-    assert_eq!(f32::with_last_place(105), u32::MAX);
-    assert_eq!(f64::with_last_place(-5000), 1);
+    assert_eq!(0x3F80_0000u32.less_one().exponent_after(f32::FRACTION), 0x3F80_0000);
+    assert_eq!(0x3FFF_FFFFu32.less_one().exponent_after(f32::FRACTION), 0x3F80_0000);
+    assert_eq!(0u32.less_one().exponent_after(f32::FRACTION), 0);
     assert_eq!(u32::MIN.less_one().more_by_one(), None);
     assert!(f16::bound(0x7C00).is_infinite() && f16::bound(0x7BFF) == 65504.0);
 }

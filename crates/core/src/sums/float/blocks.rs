@@ -1,32 +1,53 @@
 //! A float tensor's sums in memory: blocks, and how they are dealt out to threads.
 
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
-use flare_kernels::exact::BLOCK;
+use flare_kernels::exact::{BLOCK, Span};
 
 use super::super::fixed::Fixed;
 use super::super::number::{Factor, decompose};
 use super::Float;
+use crate::pages::Pages;
 use crate::pool::Pool;
 
 /// Below this many bytes of input the work is not divided among threads.
 const SMALL: usize = 1 << 20;
 
-/// What is known of a sum: its terms' absolute values add up to `bound` at most, and all are
-/// multiples of `2^unit`.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Span {
-    pub(in super::super) bound: f64,
-    pub(in super::super) unit: i32,
+/// The components of all blocks, block after block.
+#[derive(Debug)]
+pub(super) struct Components(Pages);
+
+impl Components {
+    pub(super) fn zeroed(count: usize) -> Self {
+        Self(Pages::zeroed(count * size_of::<f64>()))
+    }
 }
 
-impl Span {
-    pub(super) const NOTHING: Self = Self { bound: 0.0, unit: i32::MAX };
+impl Default for Components {
+    fn default() -> Self {
+        Self::zeroed(0)
+    }
+}
 
-    /// What is known of the sum of both. Rounding up keeps the bound a bound.
-    pub(super) fn join(self, other: Self) -> Self {
-        let bound = (self.bound + other.bound) * (1.0 + 2.0 * f64::EPSILON);
-        Self { bound, unit: self.unit.min(other.unit) }
+impl Deref for Components {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+impl DerefMut for Components {
+    fn deref_mut(&mut self) -> &mut [f64] {
+        bytemuck::cast_slice_mut(&mut self.0)
+    }
+}
+
+impl Clone for Components {
+    fn clone(&self) -> Self {
+        let mut copy = Self::zeroed(self.len());
+        copy.copy_from_slice(self);
+        copy
     }
 }
 

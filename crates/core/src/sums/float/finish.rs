@@ -29,17 +29,22 @@ impl Finisher {
         if let Some(fixed) = block.fixed() {
             return self.fixed(fixed, out);
         }
-        let mut components = [&[][..]; 3];
-        let mut count = 0;
-        for (slot, component) in components.iter_mut().zip(block.components()) {
-            *slot = component;
-            count += 1;
-        }
-        self.components(&components[..count], out);
+        self.components(block.components(), out);
     }
 
     /// Writes the quotients of sums that are given as components.
-    pub(super) fn components<T: Output>(&mut self, components: &[&[f64]], out: &mut [T]) {
+    pub(super) fn components<'c, T: Output>(
+        &mut self,
+        given: impl Iterator<Item = &'c [f64]>,
+        out: &mut [T],
+    ) {
+        let mut components = [&[][..]; 3];
+        let mut count = 0;
+        for (slot, component) in components.iter_mut().zip(given) {
+            *slot = component;
+            count += 1;
+        }
+        let components = &components[..count];
         let mut rests = std::mem::take(&mut self.rests);
         let sums = components[0];
         let rest: &[f64] = match components {

@@ -6,16 +6,20 @@ mod folder;
 mod plan;
 
 use flare_kernels::Variant;
-use flare_kernels::exact::{BLOCK, Divisor, Element, Seen, divide_narrow, divide_wide};
+use flare_kernels::exact::{
+    BLOCK, Divisor, Element, Fold, Seen, Span, Term, divide_narrow, divide_wide,
+};
 use half::{bf16, f16};
 
 use super::error::Error;
 use super::round::{Divider, Rounded};
 use super::weight::Total;
 use crate::pool::{Pool, for_each_item};
-use blocks::{BlockMut, BlockRef, Chunk, Held, Span, blocks_per_job, columns_of, output_chunks};
+use blocks::{
+    BlockMut, BlockRef, Chunk, Components, Held, blocks_per_job, columns_of, output_chunks,
+};
 use finish::Finisher;
-use folder::{Attempt, Folder, Sums};
+use folder::{Folder, Sums};
 pub(super) use plan::{Input, Plan};
 
 /// A float type of tensors.
@@ -26,9 +30,15 @@ pub(super) trait Float: Element + Output + Sized {
     /// The same number as `f64`.
     fn widen(self) -> f64;
 
-    /// Sums a block with few levels where they are enough and [`COMPONENTS`](Float::COMPONENTS)
-    /// elsewhere.
-    fn attempt(attempt: &Attempt<'_, Self>, sums: &mut Sums) -> Seen<Self::Magnitude>;
+    /// Adds up components and terms, of which both is `known`, with up to
+    /// [`COMPONENTS`](Float::COMPONENTS) levels; `None` if these do not reach.
+    fn add(
+        sums: &mut Sums,
+        components: &[&[f64]],
+        terms: &[Term<'_, Self>],
+        known: (Span, Span),
+        columns: usize,
+    ) -> Option<Seen<Self::Magnitude>>;
 }
 
 /// A type that quotients are written as.
@@ -49,8 +59,16 @@ macro_rules! float {
                 $widen(self)
             }
 
-            fn attempt(attempt: &Attempt<'_, Self>, sums: &mut Sums) -> Seen<Self::Magnitude> {
-                attempt.run::<{ $components - 1 }, $components>(sums)
+            fn add(
+                sums: &mut Sums,
+                components: &[&[f64]],
+                terms: &[Term<'_, Self>],
+                (old, factors): (Span, Span),
+                columns: usize,
+            ) -> Option<Seen<Self::Magnitude>> {
+                let fold =
+                    Fold::<_, { $components - 1 }, $components> { components, old, terms, factors };
+                sums.add(&fold, columns)
             }
         }
 
@@ -82,13 +100,18 @@ pub(super) struct FloatSum<E> {
     /// One for each [`BLOCK`] of elements; empty as long as nothing was added.
     held: Vec<Held>,
     /// Block after block, and in a block component after component.
-    components: Vec<f64>,
+    components: Components,
     element: std::marker::PhantomData<E>,
 }
 
 impl<E: Float> FloatSum<E> {
     pub(super) fn new(len: usize) -> Self {
-        Self { len, held: Vec::new(), components: Vec::new(), element: std::marker::PhantomData }
+        Self {
+            len,
+            held: Vec::new(),
+            components: Components::default(),
+            element: std::marker::PhantomData,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -199,7 +222,7 @@ impl<E: Float> FloatSum<E> {
         let fresh = self.held.is_empty();
         if fresh {
             self.held = vec![Held { span: Span::NOTHING, fixed: None }; self.len.div_ceil(BLOCK)];
-            self.components = vec![0.0; self.len * E::COMPONENTS];
+            self.components = Components::zeroed(self.len * E::COMPONENTS);
         }
         fresh
     }

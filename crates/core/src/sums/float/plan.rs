@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use flare_kernels::exact::{Magnitude, Term};
+use flare_kernels::exact::{Span, Term};
 
 use super::super::number::Factor;
 use super::Float;
-use super::blocks::Span;
 
 /// A tensor and the factor it is multiplied by, which is not zero.
 #[derive(Debug, Clone, Copy)]
@@ -19,10 +18,8 @@ pub(in super::super) struct Input<'a, E> {
 pub(in super::super) struct Plan<'a, E> {
     inputs: Vec<Input<'a, E>>,
     terms: Vec<Term<'a, E>>,
-    /// A bound of the sum of the factors' absolute values.
-    factors: f64,
-    /// All factors are multiples of 2 to this.
-    unit: i32,
+    /// What is known of the sum of the factors.
+    factors: Span,
     /// Whether the fast loops can take the factors.
     ordinary: bool,
 }
@@ -32,13 +29,12 @@ const ORDINARY: Range<i32> = -300..300;
 
 impl<'a, E: Float> Plan<'a, E> {
     pub(in super::super) fn new(inputs: Vec<Input<'a, E>>) -> Self {
-        let mut plan =
-            Self { inputs, terms: Vec::new(), factors: 0.0, unit: i32::MAX, ordinary: true };
+        let mut plan = Self { inputs, terms: Vec::new(), factors: Span::NOTHING, ordinary: true };
         for index in 0..plan.inputs.len() {
             plan.cut(plan.inputs[index]);
         }
         // More than all roundings of the sum of factors.
-        plan.factors *= 1.0 + 1e-9;
+        plan.factors.bound *= 1.0 + 1e-9;
         plan
     }
 
@@ -52,12 +48,12 @@ impl<'a, E: Float> Plan<'a, E> {
             self.ordinary = false;
             return;
         }
-        self.unit = self.unit.min(exponent);
+        self.factors.unit = self.factors.unit.min(exponent);
         while mantissa != 0 {
             let part = mantissa & ((1 << E::FACTOR_BITS) - 1);
             if part != 0 {
                 let magnitude = part as f64 * f64::from_bits(((1023 + exponent) as u64) << 52);
-                self.factors += magnitude;
+                self.factors.bound += magnitude;
                 let factor = if negative { -magnitude } else { magnitude };
                 self.terms.push(Term { values: input.values, factor });
             }
@@ -84,26 +80,16 @@ impl<'a, E: Float> Plan<'a, E> {
         );
     }
 
-    /// The factors are multiples of 2 to this.
-    pub(super) fn unit(&self) -> i32 {
-        self.unit
-    }
-
-    /// What is known of the sum of the terms if the values are at most `largest`.
-    pub(super) fn bound(&self, largest: f64) -> f64 {
-        self.factors * largest
+    /// What is known of the sum of the factors.
+    pub(super) fn factors(&self) -> Span {
+        self.factors
     }
 
     /// What is known of the sum of the terms of values of these magnitudes.
     pub(super) fn span(&self, largest: E::Magnitude, smallest: Option<E::Magnitude>) -> Span {
-        let unit = smallest.map_or(i32::MAX, |smallest| E::last_place(smallest) + self.unit);
-        Span { bound: self.bound(E::bound(largest)), unit }
-    }
-
-    /// The largest magnitude among a few values of each input.
-    pub(super) fn sample(&self) -> E::Magnitude {
-        let values = self.inputs.iter().flat_map(|input| input.values.iter().take(32));
-        values.map(|value| value.magnitude()).max().unwrap_or(E::Magnitude::MIN)
+        let unit = |smallest| E::last_place(smallest) + self.factors.unit;
+        let bound = self.factors.bound * E::bound(largest);
+        Span { bound, unit: smallest.map_or(i32::MAX, unit) }
     }
 
     /// The bytes of the inputs, for `len` elements.
