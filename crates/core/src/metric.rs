@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::MAX_TEXT_NAME_BYTES;
 
+/// Most metrics in one reply.
+pub const MAX_METRICS: usize = 10_000;
+
 /// Whether a larger or a smaller value of a metric is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +55,14 @@ pub enum MetricError {
         /// The start of the name.
         name: String,
     },
+    /// There are more than [`MAX_METRICS`] in one reply.
+    #[error(
+        "{count} metrics in one reply, {MAX_METRICS} are the limit: report fewer, such as means"
+    )]
+    Many {
+        /// How many there are.
+        count: usize,
+    },
     /// Its weight is negative, infinite or NaN.
     #[error("metric {name:?} has weight {weight}: a weight is finite and at least 0")]
     Weight {
@@ -94,6 +105,17 @@ impl Metric {
     }
 }
 
+/// Checks all metrics of one reply, and how many they are.
+///
+/// # Errors
+/// For the first that is refused, or their number.
+pub fn check(metrics: &[Metric]) -> Result<(), MetricError> {
+    match metrics.len() {
+        ..=MAX_METRICS => metrics.iter().try_for_each(Metric::check),
+        count => Err(MetricError::Many { count }),
+    }
+}
+
 /// A metric over all clients that counted and reported it: the exact weighted mean, rounded once.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MeanMetric {
@@ -125,6 +147,14 @@ mod tests {
         let metric = |name: &str, weight| Metric::new(name, 1.0, weight, Direction::HigherIsBetter);
         assert!(metric("accuracy (top 5)", 0.0).is_ok());
         assert!(metric("a\u{1b}[2J", 1.0).is_err() && metric("", 1.0).is_err());
+        let some = |count| vec![metric("a", 1.0).unwrap(); count];
+        assert_eq!(check(&some(MAX_METRICS)), Ok(()));
+        assert_eq!(
+            check(&some(MAX_METRICS + 1)),
+            Err(MetricError::Many { count: MAX_METRICS + 1 })
+        );
+        let unchecked = Metric { weight: -1.0, ..metric("b", 1.0).unwrap() };
+        assert!(check(&[metric("a", 1.0).unwrap(), unchecked]).is_err());
         assert!(metric("a", -1.0).is_err() && metric("a", f64::NAN).is_err());
     }
 }

@@ -9,6 +9,7 @@ use flare_core::executor::{Cancel, Context, DataSource, Error, Reply, Surroundin
 use flare_core::filter::{self, Passage, Point};
 use flare_core::hash::Hash;
 use flare_core::journal;
+use flare_core::metric;
 use flare_core::names::Name;
 use flare_core::operation::{Key, OperationId, StateAccess};
 use flare_core::outcome::Cause;
@@ -51,6 +52,8 @@ impl Attempt<'_> {
         if self.cancel.is_set() {
             return Err(Cause::Cancelled);
         }
+        metric::check(&reply.metrics)
+            .map_err(|fault| Cause::Refused(cut(fault.to_string()).into()))?;
         let output = self.filter(reply.output, &client, &task.input.tensors)?;
         let wrote_state = new_state.is_some();
         if let Some(state) = new_state {

@@ -16,3 +16,4 @@ mod progress;
 mod report;
 mod run;
 mod stop;
+mod wide;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::filter::{self, Chain, Passage, Point};
 use crate::hash::Hash;
+use crate::metric;
 use crate::names::Name;
 use crate::outcome::Cause;
 use crate::shareable::Shareable;
@@ -57,7 +58,7 @@ impl Fetch {
 
     fn check_bytes(self, bytes: Bytes) -> Result<Shareable, String> {
         let Announcement { metrics, headers, tensors: hash, .. } = &self.announcement;
-        metrics.iter().try_for_each(|metric| metric.check().map_err(|error| error.to_string()))?;
+        metric::check(metrics).map_err(|error| error.to_string())?;
         if Hash::of(&bytes) != *hash {
             return Err("its bytes are not those that were announced".into());
         }
