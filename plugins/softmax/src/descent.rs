@@ -86,6 +86,24 @@ mod tests {
         assert_eq!(two_steps(&config(0.0, 0.25), Pull::default()), [1.25, 0.59375]);
     }
 
+    /// f(w) = (w - 1)^2 / 2 from x = 0, rate .1, two steps.
+    #[test]
+    fn c008_the_proximal_term_is_that_of_the_square() {
+        let two_steps = |mu| {
+            let config = Config { learning_rate: 0.1, ..config(0.0, 0.0) };
+            let (mut descent, mut model) = (Descent::new(&config, 1), [0.0]);
+            for _ in 0..2 {
+                let pull = Pull { proximal: Some((mu, &[0.0])), control: None };
+                let mut gradient = [model[0] - 1.0];
+                descent.step(&mut model, &mut gradient, pull);
+            }
+            model[0]
+        };
+        // Without the square it would be .14.
+        assert!((two_steps(1.0) - 0.18).abs() < 1e-7, "{}", two_steps(1.0));
+        assert!((two_steps(0.0) - 0.19).abs() < 1e-7, "{}", two_steps(0.0));
+    }
+
     #[test]
     fn proximal_term_and_control_variates_pull() {
         // Gradient: 1 + .5 (2 - 2), then 1 + .5 (1.5 - 2) = .75.

@@ -38,6 +38,8 @@ pub struct Sleepy {
     pub jitter: f64,
     /// How long single clients wait instead, without jitter, in seconds.
     pub clients: BTreeMap<Name, f64>,
+    /// Whether it never looks if it was cancelled, as training code may that nobody can stop. Default: false.
+    pub deaf: bool,
     /// What it replies with.
     pub reply: Answer,
 }
@@ -127,7 +129,7 @@ impl Study {
         };
         let mut left = Duration::try_from_secs_f64(seconds)?;
         while !left.is_zero() {
-            if ctx.cancelled() {
+            if ctx.cancelled() && !sleep.deaf {
                 return Err("cancelled".into());
             }
             let nap = left.min(LOOK);

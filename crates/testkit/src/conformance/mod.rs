@@ -3,12 +3,13 @@
 //! Each function is one test: it is given how to make what is under test, and panics where an obligation
 //! is not met. Those who implement a contract declare them all as tests of their own by one line:
 //! [`transport_conforms!`](crate::transport_conforms), [`operations_conform!`](crate::operations_conform),
-//! [`journal_conforms!`](crate::journal_conforms).
+//! [`journal_conforms!`](crate::journal_conforms), [`learner_conforms!`](crate::learner_conforms).
 #![allow(clippy::unwrap_used, reason = "a suite fails by panicking, with the line at fault")]
 
 pub mod blobs;
 pub mod entries;
 pub mod journal;
+pub mod learner;
 pub mod operations;
 pub mod post;
 pub mod stage;
@@ -65,6 +66,22 @@ macro_rules! operations_conform {
             o8_a_value_is_made_once
             o9_a_checkpoint_is_found_by_the_next_process
             o10_a_journal_that_fails_ends_the_run
+        }
+    };
+}
+
+/// Declares the suite of a learner: `play` is given each test, and calls it with a
+/// [`Subject`](learner::Subject).
+#[macro_export]
+macro_rules! learner_conforms {
+    ($play:expr) => {
+        $crate::conforms! { learner, $play,
+            x1_an_attempt_is_a_function_of_task_seed_and_state
+            e1_no_field_survives_from_one_setup_to_the_next
+            e2_an_unknown_task_is_an_error_that_names_it
+            l1_training_starts_from_the_model_that_it_is_given
+            l2_an_update_has_the_shapes_of_the_model
+            l3_evaluation_changes_nothing
         }
     };
 }

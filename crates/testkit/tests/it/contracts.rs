@@ -11,8 +11,7 @@ use flare_core::clock::{Clock, Timestamp};
 use flare_core::component::{ComponentSpec, ExecutorFactory, Registry};
 use flare_core::controller::{self, Controller, Finished};
 use flare_core::executor::{
-    Cancel, Context, DataSource, Error, Executor, Learner, LearnerExecutor, Reply, Surroundings,
-    Task, Update,
+    Cancel, Context, Error, Executor, Learner, LearnerExecutor, Reply, Task, Update,
 };
 use flare_core::federation::Federation;
 use flare_core::filter::{self, Filter, Passage, Point};
@@ -24,6 +23,7 @@ use flare_core::pool::Serial;
 use flare_core::random::StreamId;
 use flare_core::shareable::Shareable;
 use flare_core::tensor::Tensors;
+use flare_testkit::conformance::learner::{Nowhere, Subject};
 use flare_testkit::sim::{ManualClock, Setup, Sim};
 
 use crate::runtime::unit::{floats, unit, values};
@@ -124,16 +124,6 @@ fn a4_replies_that_do_not_agree_are_an_error_that_names_them() {
     }
 }
 
-struct Nowhere;
-
-impl Surroundings for Nowhere {
-    fn data(&self, name: &str) -> Result<DataSource, Error> {
-        Err(format!("no data set {name}").into())
-    }
-
-    fn progress(&self, _: f32) {}
-}
-
 fn task(name: &str, state: StateAccess) -> Task {
     Task {
         operation: OperationId(0),
@@ -194,7 +184,7 @@ fn learner() -> Arc<dyn ExecutorFactory> {
 }
 
 #[test]
-fn x1_an_attempt_is_a_function_of_task_seed_and_state() {
+fn x1_an_attempt_with_a_state_is_a_function_of_it() {
     let (task, none) = (task("train", StateAccess::Write), Cancel::default());
     for unit in [unit(), learner()] {
         for state in [None, Some(Bytes::from_static(&[1, 2]))] {
@@ -214,26 +204,10 @@ fn x2_a_task_that_nobody_waits_for_ends_with_an_error() {
     assert_eq!(ended.0.unwrap_err().to_string(), "cancelled");
 }
 
-#[test]
-fn e1_no_field_survives_from_one_instance_to_the_next() {
-    let (task, none) = (task("train", StateAccess::None), Cancel::default());
-    let mut kept = learner().create();
-    let mut outputs = Vec::new();
-    for _ in 0..3 {
-        outputs.push(attempt(&mut *kept, &task, None, &none).0.unwrap().output);
-        outputs.push(attempt(&mut *learner().create(), &task, None, &none).0.unwrap().output);
-    }
-    assert!(outputs.iter().all(|output| *output == outputs[0]), "{outputs:?}");
-}
-
-#[test]
-fn e2_an_unknown_task_is_an_error_that_names_it() {
-    let (task, none) = (task("levitate", StateAccess::None), Cancel::default());
-    for unit in [unit(), learner()] {
-        let error = attempt(&mut *unit.create(), &task, None, &none).0.unwrap_err().to_string();
-        assert!(error.contains("levitate"), "{error}");
-    }
-}
+flare_testkit::learner_conforms! { |test: fn(&Subject<'_>)| {
+    let models = [floats(&[1.0, 2.0]), floats(&[-5.0, 9.0])];
+    test(&Subject { unit: learner(), models, around: &Nowhere });
+} }
 
 #[test]
 fn e3_an_executor_may_block() {
@@ -256,36 +230,6 @@ fn e3_an_executor_may_block() {
     });
     sender.send(()).unwrap();
     assert_eq!(waiting.join().unwrap(), floats(&[1.0]).into());
-}
-
-#[test]
-fn l1_training_starts_from_the_model_that_it_is_given() {
-    let none = Cancel::default();
-    let mut other = task("train", StateAccess::None);
-    other.input = floats(&[-5.0, 9.0]).into();
-    let mut learner = LearnerExecutor(Adding::default());
-    attempt(&mut learner, &other, None, &none).0.unwrap();
-    let after = attempt(&mut learner, &task("train", StateAccess::None), None, &none).0.unwrap();
-    let mut fresh = LearnerExecutor(Adding::default());
-    let fresh = attempt(&mut fresh, &task("train", StateAccess::None), None, &none).0.unwrap();
-    assert_eq!(after.output, fresh.output);
-}
-
-#[test]
-fn l2_an_update_has_the_shapes_of_the_model() {
-    let task = task("train", StateAccess::None);
-    let reply = attempt(&mut *learner().create(), &task, None, &Cancel::default()).0.unwrap();
-    assert_eq!(reply.output.tensors.layout(), task.input.tensors.layout());
-}
-
-#[test]
-fn l3_evaluation_changes_nothing() {
-    let none = Cancel::default();
-    let mut learner = LearnerExecutor(Adding::default());
-    let task = task("evaluate", StateAccess::Read);
-    let (reply, state) = attempt(&mut learner, &task, Some(Bytes::from_static(b"s")), &none);
-    assert_eq!(reply.unwrap().output, Shareable::default());
-    assert_eq!(state, None, "evaluation only reads");
 }
 
 /// Doubles, fails or panics, as its first number says.

@@ -22,6 +22,8 @@ fn a_sleeper_wakes_when_it_is_cancelled() {
     let input = task(1, tensors([1.0; 2], 0));
     let fault = train_with(Study::sleepy(&sleepy), "a", &input, &cancel).unwrap_err();
     assert_eq!(fault.to_string(), "cancelled");
+    let deaf = Sleepy { delay: 0.003, deaf: true, ..Sleepy::default() };
+    assert!(train_with(Study::sleepy(&deaf), "a", &input, &cancel).is_ok());
     // A client with a delay of its own does not wait for the others'.
     let own = Sleepy { clients: [(name("b"), 0.0)].into(), ..sleepy };
     assert!(train_with(Study::sleepy(&own), "b", &input, &cancel).is_ok());

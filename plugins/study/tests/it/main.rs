@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod conformance;
 mod learners;
 mod relay;
 mod settings;
