@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What the help says of exit codes; the same table stands in `docs/cli.md`.
 const EXIT_CODES: &str = "\
@@ -66,12 +66,25 @@ pub(crate) struct RunArgs {
     /// Go on although the program, or a component, is another build than the one that began the run.
     #[arg(long, requires = "resume")]
     pub(crate) accept_unit: bool,
+    /// What large files in the folder survive: the end of any process, or a power cut.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    pub(crate) durability: Durability,
     /// Write events to standard output, one JSON object a line; the last one is the summary.
     #[arg(long)]
     pub(crate) json: bool,
     /// Show no progress.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// What large files survive. Journal and client states survive both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Durability {
+    /// The end of any process; what a power cut tears is told by its hash.
+    #[default]
+    Process,
+    /// A power cut: each is synced, which costs time.
+    Power,
 }
 
 impl RunArgs {

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use flare::job::{Loaded, Overrides, load};
 use flare::report::figures;
-use flare::run::{Interrupt, Options, Run, Summary};
+use flare::run::{self, Interrupt, Options, Run, Summary};
 
-use crate::args::{Changes, RunArgs};
+use crate::args::{Changes, Durability, RunArgs};
 use crate::exit::Result;
 use crate::out;
 use crate::table::{Side, lines};
@@ -76,6 +76,30 @@ fn options(args: &RunArgs) -> Options {
         workers: args.workers,
         cohort: args.cohort.clone(),
         accept_units: args.accept_unit,
+        durability: match args.durability {
+            Durability::Process => run::Durability::Process,
+            Durability::Power => run::Durability::Power,
+        },
         ..Options::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use clap::Parser;
+
+    #[test]
+    fn the_durability_that_is_asked_for_is_an_option_of_the_run() {
+        let of = |args: &[&str]| {
+            let all = ["flare", "run", "job.toml"].iter().chain(args);
+            let Command::Run(args) = Cli::try_parse_from(all).unwrap().command else { panic!() };
+            options(&args).durability
+        };
+        assert_eq!(of(&[]), run::Durability::Process);
+        assert_eq!(of(&["--durability", "process"]), run::Durability::Process);
+        assert_eq!(of(&["--durability", "power"]), run::Durability::Power);
+        assert!(Cli::try_parse_from(["flare", "run", "job.toml", "--durability", "x"]).is_err());
     }
 }

@@ -16,6 +16,9 @@ fn the_report_shows_the_run_and_loads_nothing() {
         assert!(!page.contains(loads), "{loads}");
     }
     assert_eq!(page.matches("<title>round 3").count(), 4, "a tip for each chart");
+    let bands = page.matches("clients, least to most").count();
+    assert_eq!(bands, 2 * (1 + 3), "accuracy and loss, each with a legend and three tips");
+    assert!(!page.contains("not finished"));
 }
 
 #[test]

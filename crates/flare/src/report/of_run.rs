@@ -1,8 +1,10 @@
 //! The report of a run, made from what the run came to.
 
+use flare_core::journal::Run;
+
 use super::scale::Measure;
 use super::{Report, Round, Spread};
-use crate::run::{self, Summary, Who};
+use crate::run::{self, History, Summary, Who};
 
 impl Report {
     /// What a report of this run shows.
@@ -21,6 +23,21 @@ impl Report {
             figures: figures(summary).into_iter().chain(further(summary)).collect(),
             rounds: summary.history.rounds.iter().map(Round::of).collect(),
             receipt: receipt.unwrap_or_default(),
+        }
+    }
+
+    /// What a report shows of a run that did not come to its end: the rounds that did.
+    pub(crate) fn unfinished(run: &Run, history: &History) -> Self {
+        let figures = vec![("rounds".to_owned(), history.trained().to_string())];
+        Self {
+            job: run.job.to_string(),
+            seed: run.seed,
+            clients: run.roster.len() as u64,
+            exact: !history.timed,
+            finished: false,
+            figures,
+            rounds: history.rounds.iter().map(Round::of).collect(),
+            receipt: String::new(),
         }
     }
 }
@@ -50,7 +67,10 @@ impl Round {
     fn of(round: &run::Round) -> Self {
         let known = |name: &str, value: Option<f64>| value.map(|value| (name.to_owned(), value));
         let metrics = [known("accuracy", round.accuracy), known("loss", round.loss)];
-        let spread = round.spread.map(|spread| ("accuracy".to_owned(), Spread::of(spread)));
+        let lies = |name: &str, spread: Option<run::Spread>| {
+            spread.map(|spread| (name.to_owned(), Spread::of(spread)))
+        };
+        let clients = [lies("accuracy", round.accuracy_spread), lies("loss", round.loss_spread)];
         Self {
             round: round.round,
             seconds: round.seconds,
@@ -58,7 +78,7 @@ impl Round {
             asked: round.asked as u64,
             counted: round.counted as u64,
             metrics: metrics.into_iter().flatten().collect(),
-            clients: spread.into_iter().collect(),
+            clients: clients.into_iter().flatten().collect(),
         }
     }
 }

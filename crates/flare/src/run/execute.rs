@@ -56,7 +56,7 @@ impl Run {
         watch.listen(&federation);
         watch.observer.opened(federation.roster(), self.is_resumed());
         watch.phase(Phase::Federation);
-        let (finished, cancelled) = {
+        let ended = {
             let runtime = Arc::downgrade(&session.runtime);
             let _guard = interrupt.on_set(move || {
                 if let Some(runtime) = runtime.upgrade() {
@@ -64,10 +64,12 @@ impl Run {
                 }
             });
             futures::executor::block_on(to_the_end(&mut *self.controller, &federation))
-                .map_err(|error| self.ended_badly(error, &watch, &session, interrupt))?
+                .map_err(|error| self.ended_badly(error, &watch, &session, interrupt))
         };
         let history = watch.history();
-        let measured = self.measure(&finished, &history, &watch, interrupt)?;
+        let leave = |error: &Error| self.leave_page(error, &history);
+        let (finished, cancelled) = ended.inspect_err(leave)?;
+        let measured = self.measure(&finished, &history, &watch, interrupt).inspect_err(leave)?;
         watch.phase(Phase::Writing);
         let run = federation.run();
         let receipt = Receipt::new(run, &self.files, !history.timed, finished.model.hash());
@@ -181,6 +183,20 @@ impl Run {
         ];
         let written = files.into_iter().try_for_each(|(name, bytes)| folder.export(name, bytes));
         written.map_err(|error| self.disk(error))
+    }
+
+    /// Leaves the page of the finished rounds of a run that ended before its end; not in a folder that is
+    /// another run's.
+    fn leave_page(&self, error: &Error, history: &History) {
+        let Some(folder) = &self.place.folder else { return };
+        if matches!(error, Error::Folder { .. }) || history.rounds.is_empty() {
+            return;
+        }
+        let page = report::render(&Report::unfinished(&self.run, history));
+        if let Err(fault) = folder.export(REPORT_FILE, page.as_bytes()) {
+            // The error that ended the run is the one that is told.
+            tracing::warn!(%fault, "the page of an unfinished run cannot be written");
+        }
     }
 
     fn disk(&self, error: journal::Error) -> Error {

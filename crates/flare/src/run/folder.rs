@@ -64,3 +64,20 @@ const OURS: [&str; 5] = ["journal", "lock", "blobs", "states", "run"];
 fn shown(out: &Path) -> String {
     flare_core::shown(&out.to_string_lossy()).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flare_store::Durability;
+
+    #[test]
+    fn the_folder_has_the_durability_of_the_options() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        for (name, durability) in [("a", Durability::Process), ("b", Durability::Power)] {
+            let out = Some(parent.path().join(name));
+            let place = place(&Options { out, durability, ..Options::default() });
+            let folder = place.expect("an empty folder").folder.expect("it has one");
+            assert_eq!(folder.durability(), durability);
+        }
+    }
+}

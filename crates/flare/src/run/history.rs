@@ -25,7 +25,9 @@ pub struct Round {
     /// Accuracy, likewise.
     pub accuracy: Option<f64>,
     /// How the clients' own accuracies lie, in their evaluation or else in training.
-    pub spread: Option<Spread>,
+    pub accuracy_spread: Option<Spread>,
+    /// How their own losses lie, likewise.
+    pub loss_spread: Option<Spread>,
     /// Clients asked to train.
     pub asked: usize,
     /// Clients whose update counts.
@@ -81,7 +83,7 @@ impl History {
     }
 
     /// How many rounds trained.
-    pub(super) fn trained(&self) -> u64 {
+    pub(crate) fn trained(&self) -> u64 {
         self.rounds.iter().filter(|round| round.asked > 0).count() as u64
     }
 }
@@ -106,11 +108,13 @@ impl Round {
         if seat >= self.measured && (mean("accuracy").is_some() || mean("loss").is_some()) {
             (self.accuracy, self.loss, self.measured) = (mean("accuracy"), mean("loss"), seat);
         }
-        if seat != Seat::HeldOut
-            && seat >= self.spread_by
-            && let Some(spread) = Spread::of(&counted, "accuracy")
-        {
-            (self.spread, self.spread_by) = (Some(spread), seat);
+        if seat != Seat::HeldOut && seat >= self.spread_by {
+            let spread = |metric| Spread::of(&counted, metric);
+            let (accuracy, loss) = (spread("accuracy"), spread("loss"));
+            if accuracy.is_some() || loss.is_some() {
+                (self.accuracy_spread, self.loss_spread) = (accuracy, loss);
+                self.spread_by = seat;
+            }
         }
     }
 }
