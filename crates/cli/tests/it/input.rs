@@ -372,6 +372,31 @@ fn a_weight_below_nothing() {
     );
 }
 
+/// None of them gets as far as a learner: a job has finite numbers only.
+#[test]
+fn a_weight_that_is_no_number() {
+    for (weight, shown) in [("nan", "NaN"), ("inf", "inf"), ("-inf", "-inf")] {
+        let place = Place::with_job(&FIXED.replace("examples = 4", &format!("weight = {weight}")));
+        let ended = run(&place);
+        let said = format!(
+            "error: job.toml: 1 fault\n  learner.weight = {shown}: expected a finite number\n"
+        );
+        assert!(ended.stderr.starts_with(&said), "{weight}: {ended}");
+        assert_eq!((ended.code, place.files()), (Some(2), vec!["job.toml".to_owned()]), "{ended}");
+    }
+    refused(
+        "examples = 4",
+        "weight = 1e999",
+        expect![[r#"
+            [EOF]
+            --- stderr
+            error: job.toml:12:10: floating-point number overflowed
+            [EOF]
+            --- exit 2
+        "#]],
+    );
+}
+
 /// The rule that refuses a job's name stands in the error, and the name is harmless there.
 #[test]
 fn names_that_could_be_paths_options_or_lines_of_a_log() {

@@ -68,8 +68,12 @@ fn an_interrupted_run_goes_on_and_ends_with_the_same_model() {
     signal(&child, Signal::INT);
     let (first, _) = ended(&place, child, now());
     assert_eq!(first.code, Some(130), "{first}");
+    let page = place.read("out/report.html");
+    assert!(page.contains("not finished") && page.contains("<title>round 2"), "{page}");
     let rest = place.flare(&[&args[..], &["--resume=out"]].concat()).well().summary();
     assert_eq!(rest["model_hash"], whole["model_hash"]);
+    let page = place.read("out/report.html");
+    assert!(!page.contains("not finished") && page.contains("<title>round 6"), "{page}");
     let trained = rest["trained"].as_u64().unwrap();
     assert!((2..=8).contains(&trained), "what was finished is not trained again: {trained}");
 }
@@ -84,6 +88,52 @@ fn without_a_folder_it_says_that_nothing_was_kept() {
     assert_eq!(ended.code, Some(130), "{ended}");
     assert!(ended.stderr.contains("hint: nothing was kept"), "{ended}");
     assert_eq!(place.files(), ["job.toml"]);
+}
+
+/// Training code that nobody can stop, and that takes longer than a test does. Tasks are under way.
+fn deaf(place: &Place) -> Child {
+    place.write("job.toml", with_learner("kind = \"sleepy\"\ndelay = 60\ndeaf = true"));
+    let args = ["run", "job.toml", "--json", "--workers=2", "--out=out"];
+    let mut command = place.command(&args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("operation-started")));
+    child
+}
+
+const CANNOT: &str = "interrupted, in the middle of training code that cannot be stopped";
+
+/// A worker that had not begun is stopped in order: then it is tried once more.
+#[test]
+fn training_code_that_never_looks_is_not_waited_for() {
+    let tried = || {
+        let place = Place::new();
+        let child = deaf(&place);
+        let since = now();
+        signal(&child, Signal::INT);
+        let (ended, time) = ended(&place, child, since);
+        assert_eq!(ended.code, Some(130), "{ended}");
+        assert!(time < Duration::from_secs(20), "it was waited for: {time:?}");
+        let cannot = ended.stderr.contains(CANNOT);
+        assert!(!cannot || time >= Duration::from_millis(900), "{time:?} are no grace");
+        assert!(ended.stderr.contains("--resume out"), "{ended}");
+        cannot
+    };
+    assert!((0..5).any(|_| tried()), "it never said that the code cannot be stopped");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_the_program_at_once() {
+    let place = Place::new();
+    let mut child = deaf(&place);
+    signal(&child, Signal::INT);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("once more ends it at once")));
+    signal(&child, Signal::INT);
+    let rest: Vec<String> = said.collect();
+    let (ended, _) = ended(&place, child, now());
+    assert_eq!(ended.code, Some(130), "{ended}");
+    assert!(!rest.iter().any(|line| line.contains(CANNOT)), "it used up its grace: {rest:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test measures how long people wait")]

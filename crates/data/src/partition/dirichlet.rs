@@ -71,3 +71,31 @@ fn pieces(classes: &[Vec<u32>], cuts: &[Vec<usize>], clients: usize) -> Vec<Vec<
         |i| classes.iter().zip(cuts).flat_map(move |(rows, cuts)| &rows[cuts[i]..cuts[i + 1]]);
     (0..clients).map(|i| piece(i).copied().collect()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flare_core::random::StreamId;
+    use std::sync::Arc;
+
+    /// C026: the work is bounded by draws, and so many are made: the stream stands behind them.
+    #[test]
+    fn c026_an_improbable_minimum_takes_so_many_draws_and_no_more() {
+        let (rows, classes, clients, alpha) = (60, 3, 20, 0.001);
+        let view = View::all(Arc::new(crate::Dataset {
+            features: vec![0.0; rows],
+            labels: (0..rows as u32).map(|row| row % classes).collect(),
+            columns: 1,
+            classes: classes as usize,
+            feature_names: vec!["a".to_owned()],
+        }));
+        let stream = || StreamId::new(0, "deal").stream();
+        let (mut dealt, mut counted) = (stream(), stream());
+        let error = deal(&view, clients, alpha, 3, &mut dealt).expect_err("3 each is all there is");
+        assert!(matches!(error, Error::Improbable { draws: MAX_DIRICHLET_DRAWS, .. }), "{error}");
+        for _ in 0..MAX_DIRICHLET_DRAWS * classes as usize {
+            counted.dirichlet(alpha, clients);
+        }
+        assert_eq!(dealt.below(1 << 62), counted.below(1 << 62));
+    }
+}

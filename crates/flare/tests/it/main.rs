@@ -1,11 +1,12 @@
 //! The facade as a program uses it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod disk;
 mod folders;
 mod hold;
 mod jobs;
 mod kills;
+mod limits;
 mod local;
 mod refused;
 mod resources;

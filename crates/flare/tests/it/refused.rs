@@ -11,6 +11,15 @@ fn fails(text: &str, expected: Expect) {
     expected.assert_eq(&error.to_string());
 }
 
+/// The line on which the study learners' source has this text.
+fn line_of(text: &str) -> usize {
+    let source = include_str!("../../../../plugins/study/src/learners.rs");
+    let mut lines = source.lines().zip(1..).filter(|(line, _)| line.contains(text));
+    let (_, line) = lines.next().unwrap();
+    assert!(lines.next().is_none(), "{text} stands on several lines");
+    line
+}
+
 #[test]
 fn data_that_cannot_be_used_are_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -125,14 +134,14 @@ fn runs_that_cannot_go_on_fail_with_their_cause() {
           client-1: the learner failed: fails in round 1, as its settings say
           client-2: the learner failed: fails in round 1, as its settings say"#]],
     );
+    let line = line_of("panic!(\"panics in round");
     let strict = failing("panic", "clients = [\"client-1\"]\nrounds = [3]")
         .replace("evaluate.every = 0", "evaluate.every = 0\nreplies.on_failure = \"fail\"");
-    fails(
-        &strict,
-        expect![
-            "the run failed: round 3: operation train-3: client client-1 failed, and this operation needs its reply: the learner panicked: panics in round 3, as its settings say, at plugins/study/src/learners.rs:177"
-        ],
-    );
+    let error = run(loaded(&strict), Options::default()).unwrap_err().to_string();
+    let expected = "the run failed: round 3: operation train-3: client client-1 failed, and this operation \
+                    needs its reply: the learner panicked: panics in round 3, as its settings say, at \
+                    plugins/study/src/learners.rs:";
+    assert_eq!(error, format!("{expected}{line}"));
     fails(
         &FIXED.replace("scale = 1.0", "examples = 0"),
         expect![
