@@ -153,6 +153,21 @@ impl Component {
         Self { kind: name(kind), version, role, schema: schema_of::<C>, make }
     }
 
+    /// A component that `make` makes of its configuration, behind the interface of its role.
+    fn boxed<C, T, I: ?Sized + 'static>(
+        (kind, version, role): (&str, &'static str, Role),
+        make: impl Fn(C) -> Result<T, String> + Send + Sync + 'static,
+        boxed: fn(T) -> Box<I>,
+        kept: fn(Maker<Box<I>>) -> Make,
+    ) -> Self
+    where
+        C: DeserializeOwned + schemars::JsonSchema + 'static,
+        T: 'static,
+    {
+        let make = kept(parsed(move |config| make(config).map(boxed)));
+        Self::new::<C>(kind, version, role, make)
+    }
+
     /// A controller made from its configuration `C`.
     pub fn controller<C, T>(
         kind: &str,
@@ -163,8 +178,8 @@ impl Component {
         C: DeserializeOwned + schemars::JsonSchema + 'static,
         T: Controller + 'static,
     {
-        let make = parsed(move |config| Ok(Box::new(make(config)?) as Box<dyn Controller>));
-        Self::new::<C>(kind, version, Role::Controller, Make::Controller(make))
+        let known = (kind, version, Role::Controller);
+        Self::boxed(known, make, |made: T| Box::new(made), Make::Controller)
     }
 
     /// An executor made, for each client, from its configuration `C`, which `check` accepted.
@@ -197,8 +212,8 @@ impl Component {
         C: DeserializeOwned + schemars::JsonSchema + 'static,
         T: Aggregator + 'static,
     {
-        let make = parsed(move |config| Ok(Box::new(make(config)?) as Box<dyn Aggregator>));
-        Self::new::<C>(kind, version, Role::Aggregator, Make::Aggregator(make))
+        let known = (kind, version, Role::Aggregator);
+        Self::boxed(known, make, |made: T| Box::new(made), Make::Aggregator)
     }
 
     /// A filter made from its configuration `C`.
@@ -211,8 +226,8 @@ impl Component {
         C: DeserializeOwned + schemars::JsonSchema + 'static,
         T: Filter + 'static,
     {
-        let make = parsed(move |config| Ok(Box::new(make(config)?) as Box<dyn Filter>));
-        Self::new::<C>(kind, version, Role::Filter, Make::Filter(make))
+        let known = (kind, version, Role::Filter);
+        Self::boxed(known, make, |made: T| Box::new(made), Make::Filter)
     }
 }
 
@@ -265,10 +280,10 @@ impl Registry {
     /// # Errors
     /// When it is unknown or its configuration is refused; the same for the three below.
     pub fn controller(&self, spec: &ComponentSpec) -> Result<Box<dyn Controller>, Error> {
-        match self.made(Role::Controller, spec)? {
-            Make::Controller(make) => make(&spec.config).map_err(refused(Role::Controller, spec)),
-            _ => unreachable!("components are kept by their role"),
-        }
+        self.made(Role::Controller, spec, |make| match make {
+            Make::Controller(make) => Some(make),
+            _ => None,
+        })
     }
 
     /// A factory of executors.
@@ -276,10 +291,10 @@ impl Registry {
     /// # Errors
     /// As for [`Registry::controller`].
     pub fn executor(&self, spec: &ComponentSpec) -> Result<Arc<dyn ExecutorFactory>, Error> {
-        match self.made(Role::Executor, spec)? {
-            Make::Executor(make) => make(&spec.config).map_err(refused(Role::Executor, spec)),
-            _ => unreachable!("components are kept by their role"),
-        }
+        self.made(Role::Executor, spec, |make| match make {
+            Make::Executor(make) => Some(make),
+            _ => None,
+        })
     }
 
     /// An aggregator for one operation.
@@ -287,10 +302,10 @@ impl Registry {
     /// # Errors
     /// As for [`Registry::controller`].
     pub fn aggregator(&self, spec: &ComponentSpec) -> Result<Box<dyn Aggregator>, Error> {
-        match self.made(Role::Aggregator, spec)? {
-            Make::Aggregator(make) => make(&spec.config).map_err(refused(Role::Aggregator, spec)),
-            _ => unreachable!("components are kept by their role"),
-        }
+        self.made(Role::Aggregator, spec, |make| match make {
+            Make::Aggregator(make) => Some(make),
+            _ => None,
+        })
     }
 
     /// A filter.
@@ -298,18 +313,21 @@ impl Registry {
     /// # Errors
     /// As for [`Registry::controller`].
     pub fn filter(&self, spec: &ComponentSpec) -> Result<Box<dyn Filter>, Error> {
-        match self.made(Role::Filter, spec)? {
-            Make::Filter(make) => make(&spec.config).map_err(refused(Role::Filter, spec)),
-            _ => unreachable!("components are kept by their role"),
-        }
+        self.made(Role::Filter, spec, |make| match make {
+            Make::Filter(make) => Some(make),
+            _ => None,
+        })
     }
 
-    fn made(&self, role: Role, spec: &ComponentSpec) -> Result<&Make, Error> {
-        Ok(&self.get(role, spec.kind.as_str())?.make)
+    fn made<T>(
+        &self,
+        role: Role,
+        spec: &ComponentSpec,
+        of_role: impl FnOnce(&Make) -> Option<&Maker<T>>,
+    ) -> Result<T, Error> {
+        let component = self.get(role, spec.kind.as_str())?;
+        let make = of_role(&component.make).expect("components are kept by their role");
+        let refused = |fault| Error::Config { role, kind: spec.kind.to_string(), fault };
+        make(&spec.config).map_err(refused)
     }
-}
-
-fn refused(role: Role, spec: &ComponentSpec) -> impl FnOnce(String) -> Error {
-    let kind = spec.kind.to_string();
-    move |fault| Error::Config { role, kind, fault }
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flare_core::clock::{Clock, Spawn, Timestamp};
+use flare_core::clock::{Clock, Timestamp};
 use flare_core::component::ComponentSpec;
 use flare_core::event::Kind;
 use flare_core::executor::{Context, Error, Executor, Reply, Task};
@@ -25,6 +25,7 @@ use flare_core::runtime::{Home, Options, Runtime, Seams};
 use flare_core::shareable::Shareable;
 use flare_core::transport::{Assignment, Event, Transport};
 use flare_executor::PoolOptions;
+use flare_testkit::conformance::threads::Threads;
 use flare_transport_local::LocalTransport;
 use futures::StreamExt;
 use futures::executor::block_on;
@@ -130,18 +131,6 @@ impl Clock for SinceStart {
 
     fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
         Box::pin(futures::future::pending())
-    }
-}
-
-struct Threads;
-
-impl Spawn for Threads {
-    fn spawn(&self, _: &'static str, work: BoxFuture<'static, ()>) {
-        std::thread::spawn(move || block_on(work));
-    }
-
-    fn blocking(&self, _: &'static str, work: Box<dyn FnOnce() + Send>) {
-        std::thread::spawn(work);
     }
 }
 

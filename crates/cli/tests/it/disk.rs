@@ -62,7 +62,7 @@ fn a_file_that_may_grow_no_more_ends_the_run_and_loses_nothing() {
 
 /// Kills are at these many moments; at the 200 of case C059 when `FLARE_TEST_FULL` is set.
 fn kills_wanted() -> u32 {
-    if std::env::var_os("FLARE_TEST_FULL").is_some() { 200 } else { 20 }
+    if std::env::var_os("FLARE_TEST_FULL").is_some() { 200 } else { 50 }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod json;
 mod model;
 mod place;
 mod progress;
+mod replies;
 mod report;
 mod run;
 mod stop;

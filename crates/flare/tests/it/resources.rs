@@ -1,5 +1,4 @@
-//! Case C074: runs again and again in one process leave nothing behind: 60 runs of two rounds, and the 200
-//! of the case when `FLARE_TEST_FULL` is set.
+//! Case C074: runs again and again in one process leave nothing behind.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,7 +88,7 @@ fn c074_many_runs_in_one_process_leave_nothing_behind() {
         said.lines().filter(|line| line.starts_with("C074")).for_each(|line| eprintln!("{line}"));
         return;
     }
-    let runs = if std::env::var_os("FLARE_TEST_FULL").is_some() { 200 } else { 60 };
+    let runs = 200;
     let mut hashes = std::collections::BTreeSet::new();
     let (mut after_ten, mut times) = (None, Vec::new());
     for index in 1..=runs {

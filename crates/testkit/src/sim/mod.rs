@@ -14,6 +14,7 @@ pub mod faults;
 mod home;
 pub mod log;
 mod spawn;
+mod state;
 mod transport;
 mod world;
 
@@ -40,7 +41,8 @@ pub use transport::SimTransport;
 use faults::Op;
 use log::Log;
 use spawn::Flag;
-use world::{Act, World};
+use state::Act;
+use world::World;
 
 /// Where replies are held until they are released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,8 @@ use futures::stream::BoxStream;
 
 use super::faults::Fault;
 use super::log::Seen;
-use super::world::{Act, Phase, State, World};
+use super::state::{Act, Phase, State};
+use super::world::World;
 use super::{Holder, Sim};
 
 /// One runtime's link to the simulated client side. It goes dead when another one is made.

@@ -17,6 +17,7 @@ use futures::channel::mpsc;
 use super::clock::ManualClock;
 use super::faults::Fault;
 use super::log::{Log, Seen};
+use super::state::{Act, Client, Phase, Slot, State};
 use super::{Holder, Setup};
 
 /// How much later a lost announcement is repeated.
@@ -26,79 +27,6 @@ const REPEAT: Duration = Duration::from_millis(50);
 pub(super) enum Finished {
     Reply(Box<Announcement>, Bytes),
     Failure(Cause),
-}
-
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// The attempt is under way; it ends when the agenda says so.
-    Running(Cancel),
-    Held(Announcement, Bytes),
-    /// It failed, was cancelled, was let go of, or is lost.
-    Over,
-}
-
-/// A task at its client.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) task: Arc<Task>,
-    pub(super) state: Option<OperationId>,
-    pub(super) attempt: u32,
-    pub(super) phase: Phase,
-}
-
-/// What the agenda holds.
-#[derive(Debug)]
-pub(super) enum Act {
-    /// An attempt comes to its end.
-    Finish(TaskId, u32),
-    /// An event arrives at the runtime that had this link.
-    Deliver(u64, Event),
-    /// A task arrives at its client.
-    Arrive(u64, Arc<Task>, Assignment),
-    /// A client hears that nobody waits.
-    Cancel(TaskId),
-    /// A held reply is announced once more.
-    Repeat(TaskId),
-    /// A client's lease runs out, if it is still away since this absence.
-    Lease(Rank, u32),
-    /// A client comes back.
-    Return(Rank, u32),
-    /// Something goes wrong.
-    Fault(Rank, Fault),
-}
-
-#[derive(Debug, Default)]
-struct Client {
-    away: bool,
-    gone: bool,
-    absences: u32,
-    /// What came while it was away.
-    parked: Vec<Act>,
-    /// Faults that wait for their occasion.
-    armed: Vec<Fault>,
-}
-
-pub(super) struct State {
-    clients: Vec<Client>,
-    pub(super) slots: BTreeMap<TaskId, Slot>,
-    agenda: BTreeMap<(Timestamp, u64), Act>,
-    next: u64,
-    /// Which runtime is connected.
-    pub(super) link: u64,
-    sender: Option<mpsc::UnboundedSender<Vec<Event>>>,
-    pub(super) released: BTreeSet<OperationId>,
-    /// What this runtime asked for.
-    pub(super) asked: BTreeSet<TaskId>,
-    /// What it let go of, and was not lost before.
-    pub(super) let_go: BTreeSet<TaskId>,
-    /// Replies that a fetch did not find: they may be let go of, and asked for again.
-    pub(super) lost: BTreeSet<TaskId>,
-    /// When the last event of a task arrives: later ones come after it.
-    last: BTreeMap<TaskId, Timestamp>,
-    pub(super) executing: BTreeSet<TaskId>,
-    pub(super) stream: Stream,
-    /// Replies that are fetched and not given back: how many, how many bytes.
-    pub(super) out: Arc<Mutex<(usize, u64)>>,
 }
 
 pub(super) struct World {
@@ -386,69 +314,5 @@ impl World {
                 self.send(&mut state, id, Event::Failed { task: id, attempt, cause }, 0);
             }
         }
-    }
-}
-
-impl State {
-    pub(super) fn put(&mut self, at: Timestamp, act: Act) {
-        self.next += 1;
-        self.agenda.insert((at, self.next), act);
-    }
-
-    /// Takes a fault that waited for this occasion.
-    pub(super) fn disarm(&mut self, rank: Rank, fits: impl FnMut(&Fault) -> bool) -> Option<Fault> {
-        let armed = &mut self.clients[rank.index()].armed;
-        let at = armed.iter().position(fits)?;
-        Some(armed.remove(at))
-    }
-
-    fn deliver(&mut self, link: u64, event: Event) {
-        let is_over = |task: &TaskId| self.released.contains(&task.operation);
-        let is_stale = match &event {
-            Event::Announced(task, _) | Event::Failed { task, .. } | Event::Progress(task, _) => {
-                is_over(task)
-            }
-            Event::Gone(..) | Event::Back(..) => false,
-        };
-        if let Some(sender) = self.sender.as_ref().filter(|_| link == self.link && !is_stale) {
-            // Nobody listens any more: the runtime was dropped, and hears of it when it is opened again.
-            drop(sender.unbounded_send(vec![event]));
-        }
-    }
-
-    pub(super) fn cancel(&mut self, id: TaskId) {
-        if let Some(slot) = self.slots.get(&id)
-            && let Phase::Running(cancel) = &slot.phase
-        {
-            cancel.set();
-        }
-    }
-
-    /// Tasks that did not arrive yet do not start.
-    pub(super) fn recall(&mut self, operation: OperationId, ranks: &[Rank]) {
-        let stays = |act: &Act| match act {
-            Act::Arrive(_, task, to) => task.operation != operation || !ranks.contains(&to.rank),
-            _ => true,
-        };
-        self.agenda.retain(|_, act| stays(act));
-        self.clients.iter_mut().for_each(|client| client.parked.retain(stays));
-    }
-
-    /// A task of which this client holds the reply.
-    fn held(&self, rank: Rank) -> Option<TaskId> {
-        let held = |slot: &Slot| matches!(slot.phase, Phase::Held(..));
-        self.slots.iter().find(|(id, slot)| id.rank == rank && held(slot)).map(|(id, _)| *id)
-    }
-
-    pub(super) fn remind(&mut self, rank: Rank, at: Timestamp) {
-        if self.clients[rank.index()].away {
-            let absence = self.clients[rank.index()].absences;
-            self.put(at, Act::Lease(rank, absence));
-        }
-    }
-
-    pub(super) fn present(&self, clients: usize) -> Vec<Rank> {
-        let present = self.clients[..clients].iter().zip(0..).filter(|(client, _)| !client.away);
-        present.map(|(_, rank)| Rank(rank)).collect()
     }
 }

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use flare_core::clock::{Clock, Spawn, Timestamp};
 use flare_core::component::ComponentSpec;
 use flare_core::federation::Federation;
 use flare_core::hash::Hash;
@@ -11,37 +10,13 @@ use flare_core::journal::{Run, RunId};
 use flare_core::memory::{MemoryBlobs, MemoryJournal};
 use flare_core::names::{Name, Roster};
 use flare_core::operation::{Gather, OperationSpec, TaskSpec};
-use flare_core::pool::Serial;
-use flare_core::runtime::{Home, Limits, Options, Runtime, Seams};
+use flare_core::runtime::{Home, Limits, Options, Runtime};
 use flare_executor::PoolOptions;
 use flare_transport_local::LocalTransport;
 use futures::executor::block_on;
-use futures::future::BoxFuture;
 
 use flare_testkit::conformance::stage::{Stage, floats};
-
-/// A thread for each piece of work, and a clock that stands still.
-struct Threads;
-
-impl Spawn for Threads {
-    fn spawn(&self, _: &'static str, work: BoxFuture<'static, ()>) {
-        std::thread::spawn(move || block_on(work));
-    }
-
-    fn blocking(&self, _: &'static str, work: Box<dyn FnOnce() + Send>) {
-        std::thread::spawn(work);
-    }
-}
-
-impl Clock for Threads {
-    fn now(&self) -> Timestamp {
-        Timestamp::default()
-    }
-
-    fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
-        Box::pin(futures::future::pending())
-    }
-}
+use flare_testkit::conformance::threads;
 
 fn federation(clients: u32) -> Federation {
     let roster = Roster::counted(clients).unwrap();
@@ -62,11 +37,9 @@ fn federation(clients: u32) -> Federation {
         blobs: Arc::new(MemoryBlobs::default()),
         keep_checkpoints: 1,
     };
-    let seams =
-        Seams { clock: Arc::new(Threads), spawn: Arc::new(Threads), pool: Arc::new(Serial) };
     let limits = Limits { reply_window: 1, window_bytes: 0, ..Limits::default() };
     let options = Options { limits, ..Options::default() };
-    Federation::new(Runtime::open(run, transport, home, seams, options).unwrap())
+    Federation::new(Runtime::open(run, transport, home, threads::seams(), options).unwrap())
 }
 
 #[test]

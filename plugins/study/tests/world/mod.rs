@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flare_core::Hash;
-use flare_core::clock::{Clock, Spawn, Timestamp};
 use flare_core::component::{ComponentSpec, ExecutorFactory, Registry};
 use flare_core::controller::{Controller, Error, Finished};
 use flare_core::executor::{Executor, Learner, LearnerExecutor};
@@ -15,14 +14,13 @@ use flare_core::journal::{self, Entry, Journal, Run, RunId};
 use flare_core::memory::{MemoryBlobs, MemoryStates};
 use flare_core::names::{Name, Roster};
 use flare_core::outcome::Record;
-use flare_core::pool::Serial;
-use flare_core::runtime::{Home, Options, Runtime, Seams};
+use flare_core::runtime::{Home, Options, Runtime};
 use flare_core::tensor::{TensorData, Tensors};
 use flare_core::value::Value;
 use flare_executor::{ClientData, PoolOptions};
+use flare_testkit::conformance::threads::seams;
 use flare_transport_local::LocalTransport;
 use futures::executor::block_on;
-use futures::future::BoxFuture;
 
 /// A run, and all that is kept of it when its process ends.
 pub(crate) struct World {
@@ -80,9 +78,7 @@ impl World {
         let transport = Arc::new(LocalTransport::new(options).unwrap());
         let home =
             Home { journal: self.journal.clone(), blobs: self.blobs.clone(), keep_checkpoints: 2 };
-        let seams =
-            Seams { clock: Arc::new(Still), spawn: Arc::new(Threads), pool: Arc::new(Serial) };
-        let runtime = Runtime::open(run, transport, home, seams, Options::default()).unwrap();
+        let runtime = Runtime::open(run, transport, home, seams(), Options::default()).unwrap();
         Federation::new(runtime).with_model(self.model.clone())
     }
 
@@ -181,29 +177,4 @@ pub(crate) fn learner(kind: &str, settings: &str) -> Arc<dyn ExecutorFactory> {
 /// A model of one tensor of f64.
 pub(crate) fn vector(name: &str, elements: &[f64]) -> Tensors {
     Tensors::from_slices([(name, [elements.len()].as_slice(), TensorData::from(elements))]).unwrap()
-}
-
-/// A clock that stands still: no deadline ever comes.
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp(0)
-    }
-
-    fn sleep_until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
-        Box::pin(futures::future::pending())
-    }
-}
-
-struct Threads;
-
-impl Spawn for Threads {
-    fn spawn(&self, _: &'static str, work: BoxFuture<'static, ()>) {
-        std::thread::spawn(move || block_on(work));
-    }
-
-    fn blocking(&self, _: &'static str, work: Box<dyn FnOnce() + Send>) {
-        std::thread::spawn(work);
-    }
 }

@@ -3,7 +3,7 @@
 use flare_core::random::Stream;
 use flare_core::runtime::Limits;
 
-use super::reference::{Course, Why};
+use super::facts::{Course, Why};
 use super::schedule::{Op, Policy};
 
 /// Windows from one reply to a few, and one to three attempts.

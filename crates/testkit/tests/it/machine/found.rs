@@ -2,7 +2,7 @@
 
 use flare_core::runtime::Limits;
 
-use super::reference::{Course, Fact, Why};
+use super::facts::{Course, Fact, Why};
 use super::schedule::{Op, Policy, play};
 
 fn limits(reply_window: u32, max_attempts: u32) -> Limits {

@@ -1,9 +1,11 @@
 //! The machine alone, by plain function calls: random schedules against a reference.
 
 mod draw;
+mod facts;
 mod found;
 mod reference;
 mod schedule;
+mod translated;
 
 use flare_core::random::StreamId;
 use flare_core::runtime::Limits;

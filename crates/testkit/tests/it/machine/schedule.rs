@@ -10,7 +10,9 @@ use flare_core::runtime::Limits;
 use flare_core::runtime::machine::{self, Effect, Input, Kept, Machine, Start};
 use flare_core::transport::TaskId;
 
-use super::reference::{self, Consequences, Course, Fact, Rules, Stand, Task, View, Why};
+use super::facts::{Consequences, Course, Fact, Rules, Stand, Task, View, Why};
+use super::reference;
+use super::translated::{cause, id, machine_course, note, task_of};
 
 /// One thing that a schedule makes happen. Numbers choose among what there is: whatever they are, the
 /// schedule can be played.
@@ -378,85 +380,4 @@ impl Play {
 fn take<T>(from: &mut Vec<T>, choice: u8) -> Option<T> {
     let count = from.len();
     (count > 0).then(|| from.remove(usize::from(choice) % count))
-}
-
-fn id(task: Task) -> TaskId {
-    TaskId { operation: OperationId(task.operation), stop: task.stop, rank: Rank(task.client) }
-}
-
-fn task_of(task: TaskId) -> Task {
-    Task { operation: task.operation.0, stop: task.stop, client: task.rank.0 }
-}
-
-fn machine_course(course: Course) -> operation::Course {
-    let relay = |on_failure| operation::Course::Relay { on_failure };
-    match course {
-        Course::Broadcast => operation::Course::Broadcast,
-        Course::Send => operation::Course::Send,
-        Course::RelayEnd => relay(RelayFailure::End),
-        Course::RelaySkip => relay(RelayFailure::Skip),
-    }
-}
-
-fn cause(why: Why) -> Cause {
-    let text = || "test".into();
-    match why {
-        Why::Learner => Cause::Error(text()),
-        Why::Refused => Cause::Refused(text()),
-        Why::Surroundings => Cause::Environment(text()),
-        Why::Gone => Cause::Gone(text()),
-        Why::TimedOut => Cause::TimedOut,
-        Why::NotNeeded => Cause::NotNeeded,
-        Why::Cancelled => Cause::Cancelled,
-        Why::NotReached => Cause::NotReached,
-    }
-}
-
-fn why(cause: &Cause) -> Why {
-    match cause {
-        Cause::Error(_) | Cause::Panic(_) => Why::Learner,
-        Cause::Refused(_) => Why::Refused,
-        Cause::Environment(_) => Why::Surroundings,
-        Cause::Gone(_) => Why::Gone,
-        Cause::TimedOut => Why::TimedOut,
-        Cause::NotNeeded => Why::NotNeeded,
-        Cause::Cancelled => Why::Cancelled,
-        Cause::NotReached => Why::NotReached,
-    }
-}
-
-fn note(got: &mut Consequences, effect: Effect) {
-    let task = |operation: OperationId, stop, rank: &Rank| Task {
-        operation: operation.0,
-        stop,
-        client: rank.0,
-    };
-    match effect {
-        Effect::Dispatch { operation, stop, ranks } => {
-            got.dispatched.extend(ranks.iter().map(|rank| task(operation, stop, rank)));
-        }
-        Effect::Cancel { operation, ranks } => {
-            got.cancelled.extend(ranks.iter().map(|rank| task(operation, 0, rank)));
-        }
-        Effect::Count(task) => {
-            let decided = got.decided.iter().any(|(operation, _)| *operation == task.operation.0);
-            assert!(!decided, "{task:?} counts after the decision");
-            got.counted.push(task_of(task));
-        }
-        Effect::Drop(task) => got.dropped.push(task_of(task)),
-        Effect::KeepStop { operation, stop } => got.stops.push((operation.0, stop)),
-        Effect::Decide(operation, verdict) => got.decided.push((operation.0, verdict_of(verdict))),
-        Effect::Fetch(_) => unreachable!("fetches are noted apart"),
-    }
-}
-
-fn verdict_of(verdict: machine::Verdict) -> reference::Verdict {
-    match verdict {
-        machine::Verdict::Closed { left_out } => reference::Verdict::Closed(why(&left_out)),
-        machine::Verdict::TooFew { needed } => reference::Verdict::TooFew(needed),
-        machine::Verdict::Client(rank) => reference::Verdict::Client(rank.0),
-        machine::Verdict::Stop(stop) => reference::Verdict::Stop(stop),
-        machine::Verdict::Hopeless(_) => reference::Verdict::Hopeless,
-        machine::Verdict::Cancelled => reference::Verdict::Cancelled,
-    }
 }
