@@ -100,7 +100,7 @@ pub(crate) struct Seat {
     pub(crate) client: u32,
     pub(crate) stand: Stand,
     pub(crate) attempts: u32,
-    failed: u32,
+    pub(super) failed: u32,
     pub(crate) after: u64,
 }
 
@@ -124,20 +124,20 @@ pub(crate) struct Consequences {
 /// An operation, as its history tells it.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
-    operation: u64,
-    rules: Rules,
-    started: u64,
+    pub(super) operation: u64,
+    pub(super) rules: Rules,
+    pub(super) started: u64,
     pub(crate) seats: Vec<Seat>,
     /// Seats in the order of their ends.
     pub(crate) order: Vec<usize>,
     /// When the least number of replies was there.
-    enough: Option<u64>,
-    keeping: bool,
+    pub(super) enough: Option<u64>,
+    pub(super) keeping: bool,
     pub(crate) decided: Option<Verdict>,
     pub(crate) forgotten: bool,
-    late: u64,
-    duplicates: u64,
-    last: Consequences,
+    pub(super) late: u64,
+    pub(super) duplicates: u64,
+    pub(super) last: Consequences,
 }
 
 /// All that can be said after a history.
@@ -153,7 +153,7 @@ pub(crate) struct View {
 }
 
 impl Consequences {
-    fn add(&mut self, more: &Self) {
+    pub(super) fn add(&mut self, more: &Self) {
         self.dispatched.extend(&more.dispatched);
         self.cancelled.extend(&more.cancelled);
         self.counted.extend(&more.counted);

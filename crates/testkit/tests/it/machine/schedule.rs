@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use flare_core::clock::Timestamp;
 use flare_core::names::Rank;
-use flare_core::operation::{self, OnFailure, OperationId, RelayFailure, ReplyPolicy};
+use flare_core::operation::{OnFailure, OperationId, ReplyPolicy};
 use flare_core::outcome::Cause;
 use flare_core::runtime::Limits;
-use flare_core::runtime::machine::{self, Effect, Input, Kept, Machine, Start};
-use flare_core::transport::TaskId;
+use flare_core::runtime::machine::{Effect, Input, Kept, Machine, Start};
 
 use super::facts::{Consequences, Course, Fact, Rules, Stand, Task, View, Why};
 use super::reference;
-use super::translated::{cause, id, machine_course, note, task_of};
+use super::translated::{cause, id, machine_course, note, task_of, why};
 
 /// One thing that a schedule makes happen. Numbers choose among what there is: whatever they are, the
 /// schedule can be played.
