@@ -1,6 +1,11 @@
 //! Data, models and replies that are refused: before anything is written, or by the client's name.
 
 use expect_test::{Expect, expect};
+use flare::component::Component;
+use flare::executor::{self, Context, Learner, LearnerExecutor, Task, Update};
+use flare::job::{self, Loaded, Overrides};
+use flare::metric::Metric;
+use flare::outcome::Weight;
 use flare::run::{self, Error, Options};
 
 use crate::runs::{FIXED, digits, loaded, out, rows, run, values};
@@ -156,6 +161,52 @@ fn runs_that_cannot_go_on_fail_with_their_cause() {
           client-1: the learner failed: weight -1 is no weight: it must be a finite number of at least 0
           client-2: the learner failed: weight -1 is no weight: it must be a finite number of at least 0"#]],
     );
+}
+
+/// A learner that computes its weight, and divides by nothing on the way.
+struct Divides(f64);
+
+impl Learner for Divides {
+    fn setup(&mut self, _: &mut Context<'_>) -> Result<(), executor::Error> {
+        Ok(())
+    }
+
+    fn train(&mut self, task: &Task, _: &mut Context<'_>) -> Result<Update, executor::Error> {
+        let (tensors, weight) = (task.input.tensors.clone(), Weight::real(self.0 / 0.0)?);
+        Ok(Update { tensors, weight, metrics: Vec::new() })
+    }
+
+    fn evaluate(&mut self, _: &Task, _: &mut Context<'_>) -> Result<Vec<Metric>, executor::Error> {
+        Ok(Vec::new())
+    }
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Share {
+    dividend: f64,
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_the_learners_failure() {
+    for (dividend, shown) in [("0.0", "NaN"), ("1.0", "inf"), ("-1.0", "-inf")] {
+        let mut registry = flare::registry();
+        let made = |share: &Share| LearnerExecutor(Divides(share.dividend));
+        registry.add(Component::executor("divides", "0", made, |_| Ok(())));
+        let text = format!(
+            "name = \"divides\"\n[clients]\ncount = 1\n[controller]\nkind = \"fedavg\"\nrounds = 1\n\
+             [learner]\nkind = \"divides\"\ndividend = {dividend}\n\
+             [[model.tensors]]\nname = \"x\"\nshape = [2]"
+        );
+        let job = job::parse(&text, "job.toml", &Overrides::default(), &registry).unwrap();
+        let loaded = Loaded { job, folder: Default::default(), origin: "job.toml".into() };
+        let error = run(loaded, Options { registry, ..Options::default() }).unwrap_err();
+        let expected = format!(
+            "the run failed: round 1: operation train-1: 0 of the 1 replies that it needs came\n  \
+             client-0: the learner failed: weight {shown} is no weight: it must be a finite number of at \
+             least 0"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 #[test]
