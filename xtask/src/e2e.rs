@@ -19,7 +19,7 @@ use anyhow::{Result, bail};
 use crate::call::Tally;
 use crate::chance::Chance;
 use expected::Expected;
-use program::Programs;
+use program::{Checkout, Programs};
 use rows::Row;
 
 /// What a row gives when it passes.
@@ -41,7 +41,9 @@ pub(crate) fn run(root: &Path, filter: &str) -> Result<Tally> {
     }
     let expected = Expected::load(root)?;
     let blocks = readme::blocks(root)?;
-    let programs = Programs::build(root, rows::ROWS.iter().any(|row| row.is(filter) && row.v3()))?;
+    let checkout = Checkout::fresh(root)?;
+    let v3 = rows::ROWS.iter().any(|row| row.is(filter) && row.v3());
+    let programs = Programs::build(&checkout, v3)?;
     let seed = Chance::seed()?;
     println!("moments of kills: XTASK_SEED={seed}");
     println!("{}", Row::header());
@@ -59,7 +61,7 @@ pub(crate) fn run(root: &Path, filter: &str) -> Result<Tally> {
     for block in &blocks {
         let name = block.name();
         if name.contains(filter) {
-            tally += shown(&name, || readme::run(root, block));
+            tally += shown(&name, || readme::run(&checkout, block));
         }
     }
     match tally {

@@ -1,7 +1,7 @@
 //! The files of a checkout: which they are, and how to copy them elsewhere.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -42,6 +42,29 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes `to` anew with the same files as `from` and nothing else. They keep the times at which they were last changed,
+/// so that cargo builds in the copy what it would build in the original.
+///
+/// # Errors
+/// Where a file cannot be read, written or removed.
+pub(crate) fn fresh(from: &Path, to: &Path) -> Result<()> {
+    let wanted = paths(from)?;
+    if to.exists() {
+        fs::remove_dir_all(to).with_context(|| format!("removing {}", to.display()))?;
+    }
+    for path in &wanted {
+        copy_file(&from.join(path), &to.join(path))
+            .and_then(|()| keep_time(&from.join(path), &to.join(path)))
+            .with_context(|| format!("copying {path} to {}", to.display()))?;
+    }
+    Ok(())
+}
+
+fn keep_time(from: &Path, to: &Path) -> Result<()> {
+    let changed = fs::metadata(from)?.modified()?;
+    Ok(File::options().append(true).open(to)?.set_modified(changed)?)
+}
+
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
     let bytes = fs::read(from)?;
     if fs::read(to).is_ok_and(|there| there == bytes) {
@@ -77,6 +100,8 @@ fn walk(root: &Path) -> Result<BTreeSet<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     #[test]
@@ -103,5 +128,26 @@ mod tests {
         assert_eq!(fs::read_to_string(to.join("c")).unwrap(), "1");
         assert!(!to.join("d").exists());
         assert_eq!(fs::metadata(to.join("a/b")).unwrap().modified().unwrap(), untouched);
+    }
+
+    #[test]
+    fn a_fresh_copy_holds_nothing_else_and_keeps_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir_all(from.join("a")).unwrap();
+        fs::write(from.join("a/b"), "1").unwrap();
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        File::options()
+            .append(true)
+            .open(from.join("a/b"))
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
+        fs::create_dir_all(to.join("target/left")).unwrap();
+        fs::create_dir_all(to.join("empty")).unwrap();
+        fs::write(to.join(".gitignore"), "left").unwrap();
+        fresh(&from, &to).unwrap();
+        assert_eq!(fs::metadata(to.join("a/b")).unwrap().modified().unwrap(), long_ago);
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
     }
 }

@@ -68,9 +68,12 @@ pub(crate) struct Row {
     pub(crate) met: bool,
 }
 
-/// Prints rows as a Markdown table.
-pub(crate) fn table(rows: &[Row]) -> String {
-    let mut text = String::from("| what | measured | asked | met |\n|---|---|---|---|\n");
+/// The head of the table, in Markdown.
+pub(crate) const HEAD: &str = "| what | measured | asked | met |\n|---|---|---|---|\n";
+
+/// Rows as lines of the table.
+pub(crate) fn lines(rows: &[Row]) -> String {
+    let mut text = String::new();
     for Row { name, measured, asked, met } in rows {
         let met = if *met { "yes" } else { "no" };
         text.push_str(&format!("| {name} | {measured} | {asked} | {met} |\n"));

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use flare::shown::escaped;
+use tracing_subscriber::filter::LevelFilter;
 
 use args::{Cli, Command, DataCommand, JobCommand, ModelCommand};
 use exit::{Exit, Failure, Result};
@@ -77,11 +78,11 @@ fn ended(failure: &Failure) -> ExitCode {
 fn log(verbose: u8) {
     let level = match verbose {
         0 => return,
-        1 => "info",
-        _ => "debug",
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
     };
     tracing_subscriber::fmt()
-        .with_env_filter(level)
+        .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(run::is_rich())
         .init();

@@ -10,11 +10,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::call::Call;
+use crate::tree;
 
 /// A process that has not ended after this long hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How much of standard error an error message shows.
 const SHOWN: usize = 2_000;
+
+/// A copy of the checkout's files that all builds are made from and the README's commands run in: what is shown
+/// is shown of what a clone would hold.
+#[derive(Debug)]
+pub(super) struct Checkout {
+    pub(super) copy: PathBuf,
+    /// The checkout's own target folder, so that the dependencies need not be built again.
+    pub(super) target: PathBuf,
+}
 
 /// The builds of the program.
 #[derive(Debug)]
@@ -54,25 +64,42 @@ pub(super) struct Moment {
     pub(super) then: Duration,
 }
 
+impl Checkout {
+    /// Copies anew. The place is always the same: cargo knows a crate by its path, and would
+    /// build it again elsewhere.
+    pub(super) fn fresh(root: &Path) -> Result<Self> {
+        let target = root.join("target");
+        let copy = target.join("e2e/checkout");
+        tree::fresh(root, &copy)?;
+        Ok(Self { copy, target })
+    }
+
+    /// `cargo build …` of the program in the copy, chosen as the README does: another choice of packages may
+    /// be one of other features, too.
+    fn build(&self, profile: &str) -> Call {
+        Call::cargo(&self.copy, &format!("build --quiet --bin flare --profile {profile}"))
+    }
+}
+
 impl Programs {
     /// Builds the program, and where `v3` asks for it and the machine can run it, a second time
     /// for x86-64-v3 in a target folder of its own.
-    pub(super) fn build(root: &Path, v3: bool) -> Result<Self> {
-        build(&Call::cargo(root, "build --release --quiet -p flare-cli"))?;
+    pub(super) fn build(checkout: &Checkout, v3: bool) -> Result<Self> {
+        let target = &checkout.target;
+        build(&checkout.build("release").env("CARGO_TARGET_DIR", target))?;
         let v3 = if v3 && runs_v3() {
+            let target = target.join("v3");
             build(
-                // Without link-time optimisation: that takes long, and another CPU is the question.
-                &Call::cargo(root, "build --release --quiet -p flare-cli")
+                &checkout
+                    .build("other-cpu")
                     .env("RUSTFLAGS", "-C target-cpu=x86-64-v3")
-                    .env("CARGO_TARGET_DIR", "target/v3")
-                    .env("CARGO_PROFILE_RELEASE_LTO", "off")
-                    .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+                    .env("CARGO_TARGET_DIR", &target),
             )?;
-            Some(Program::new(root.join("target/v3/release/flare")))
+            Some(Program::new(target.join("other-cpu/flare")))
         } else {
             None
         };
-        Ok(Self { plain: Program::new(root.join("target/release/flare")), v3 })
+        Ok(Self { plain: Program::new(target.join("release/flare")), v3 })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The README's commands, as they stand, in a fresh copy of the checkout.
+//! The README's commands, as they stand, in the fresh copy of the checkout.
 
 use std::fs;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::Passed;
+use super::program::Checkout;
 use crate::call::Call;
-use crate::tree;
 
 const README: &str = "README.md";
 /// The line before a block that is to be run.
@@ -34,17 +34,15 @@ pub(super) fn blocks(root: &Path) -> Result<Vec<Block>> {
     Ok(blocks)
 }
 
-/// Runs a block in a fresh copy. It shares this checkout's target folder, so that the
-/// dependencies need not be built again.
+/// Runs a block in the copy. What it builds goes into the target folder in which the program of the
+/// other rows was built, from the same files.
 ///
 /// # Errors
 /// Where a command of it fails.
-pub(super) fn run(root: &Path, block: &Block) -> Result<Passed> {
-    let copy = tempfile::tempdir().context("making a folder for a copy")?;
-    tree::copy(root, copy.path())?;
-    Call::new(copy.path(), "sh")
+pub(super) fn run(checkout: &Checkout, block: &Block) -> Result<Passed> {
+    Call::new(&checkout.copy, "sh")
         .args(["-euc", &block.commands])
-        .env("CARGO_TARGET_DIR", root.join("target"))
+        .env("CARGO_TARGET_DIR", &checkout.target)
         .output()?;
     Ok(Passed::With("ended well".into()))
 }
@@ -96,9 +94,10 @@ mod tests {
     fn a_block_runs_in_a_copy_and_its_first_failing_command_fails_it() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("a"), "1").unwrap();
+        let checkout = Checkout::fresh(root.path()).unwrap();
         let block = |commands: &str| Block { line: 1, commands: commands.into() };
-        run(root.path(), &block("test -f a\ntouch b")).unwrap();
+        run(&checkout, &block("test -f a\ntouch b")).unwrap();
         assert!(!root.path().join("b").exists());
-        assert!(run(root.path(), &block("false\ntrue")).is_err());
+        assert!(run(&checkout, &block("false\ntrue")).is_err());
     }
 }

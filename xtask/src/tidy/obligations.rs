@@ -2,7 +2,8 @@
 //!
 //! An obligation is a line of documentation in `crates/core/src` that starts with its letter and
 //! number (`/// T3. A cancelled task is not announced.`); a test of it is a function named after it
-//! (`t3_a_cancelled_task_is_not_announced`), in `crates/testkit` or among a crate's own tests.
+//! (`t3_a_cancelled_task_is_not_announced`), among a crate's own tests or in `crates/testkit`. Those of a contract that
+//! has many implementations must be in its conformance suite: a test elsewhere shows one of them.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,11 @@ use super::{Finding, code};
 
 const CONTRACTS: &str = "crates/core/src/";
 const SUITES: &str = "crates/testkit/";
+const CONFORMANCE: &str = "crates/testkit/src/conformance/";
+/// The letters of `Transport`, `Operations` and `Journal`.
+const CONFORMED: [char; 3] = ['T', 'O', 'J'];
+/// O11 is about what fits into the configured memory of the runtime, of which a suite knows nothing.
+const EXCEPTED: [(char, u32); 1] = [('O', 11)];
 
 /// A letter and a number, and where they stand.
 type Places = BTreeMap<(char, u32), Vec<String>>;
@@ -37,13 +43,19 @@ pub(super) fn each_has_a_test(workspace: &Workspace) -> Vec<Finding> {
         code.lines().zip(1..).filter_map(|(line, at)| Some((cited(line)?, at))).collect()
     };
     let suites = collect(workspace, |path| path.starts_with(SUITES), cited_in);
+    let conformance = collect(workspace, |path| path.starts_with(CONFORMANCE), cited_in);
     let tests = collect(workspace, |path| !path.starts_with("xtask/"), cited_in);
     let mut findings = Vec::new();
     for (&(letter, number), places) in &obligations {
         let key = (letter, number);
-        if !suites.contains_key(&key) && !tests.contains_key(&key) {
+        let conformed = CONFORMED.contains(&letter) && !EXCEPTED.contains(&key);
+        let (found, place) = match conformed {
+            true => (&conformance, CONFORMANCE),
+            false => (&tests, "the workspace"),
+        };
+        if !found.contains_key(&key) {
             let small = letter.to_ascii_lowercase();
-            let text = format!("no test is named `{small}{number}_…`");
+            let text = format!("no test is named `{small}{number}_…` in {place}");
             findings.push(Finding::fault(&places[0], text));
         }
         if let [first, second, ..] = places.as_slice() {
@@ -111,7 +123,7 @@ mod tests {
     fn with(tests: &str) -> Workspace {
         let mut workspace = make::files(&[
             ("crates/core/src/transport.rs", CONTRACT),
-            ("crates/testkit/src/transport.rs", tests),
+            ("crates/testkit/src/conformance/transport.rs", tests),
         ]);
         workspace.packages = vec![make::package("flare-testkit", "crates/testkit", &[])];
         workspace
@@ -132,10 +144,22 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "crates/core/src/transport.rs:3: no test is named `t2_…`",
-                "crates/testkit/src/transport.rs:4: no obligation J1 stands in crates/core/src/",
+                "crates/core/src/transport.rs:3: no test is named `t2_…` in crates/testkit/src/conformance/",
+                "crates/testkit/src/conformance/transport.rs:4: no obligation J1 stands in crates/core/src/",
             ]
         );
+    }
+
+    #[test]
+    fn a_test_outside_the_suites_counts_for_an_obligation_that_has_none_only() {
+        let mut workspace = make::files(&[
+            ("crates/core/src/a.rs", "//! A.\n/// T1. One.\n/// O11. Two.\n/// S1. Three.\n"),
+            ("crates/core/tests/it/a.rs", "fn t1_a() {}\nfn o11_b() {}\nfn s1_c() {}\n"),
+        ]);
+        workspace.packages = vec![make::package("flare-testkit", "crates/testkit", &[])];
+        let findings = each_has_a_test(&workspace);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].to_string().contains("`t1_…` in"), "{findings:?}");
     }
 
     #[test]
