@@ -1,7 +1,7 @@
 //! The files of a checkout: which they are, and how to copy them elsewhere.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -42,27 +42,36 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes `to` anew with the same files as `from` and nothing else. They keep the times at which they were last changed,
-/// so that cargo builds in the copy what it would build in the original.
+/// Like `copy`, and leaves nothing else in `to`: no folder that holds none of the files, nor hidden files, nor a
+/// `target`. Times are not taken from `from`: a file that changed after an earlier copy, but before what was built
+/// from that copy, would look older than the build that does not have it.
 ///
 /// # Errors
 /// Where a file cannot be read, written or removed.
 pub(crate) fn fresh(from: &Path, to: &Path) -> Result<()> {
-    let wanted = paths(from)?;
     if to.exists() {
-        fs::remove_dir_all(to).with_context(|| format!("removing {}", to.display()))?;
+        prune(to, to, &paths(from)?).with_context(|| format!("clearing {}", to.display()))?;
     }
-    for path in &wanted {
-        copy_file(&from.join(path), &to.join(path))
-            .and_then(|()| keep_time(&from.join(path), &to.join(path)))
-            .with_context(|| format!("copying {path} to {}", to.display()))?;
-    }
-    Ok(())
+    copy(from, to)
 }
 
-fn keep_time(from: &Path, to: &Path) -> Result<()> {
-    let changed = fs::metadata(from)?.modified()?;
-    Ok(File::options().append(true).open(to)?.set_modified(changed)?)
+fn prune(root: &Path, folder: &Path, wanted: &BTreeSet<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let relative = path.strip_prefix(root)?.to_string_lossy().into_owned();
+        let inner = format!("{relative}/");
+        if !entry.file_type()?.is_dir() {
+            if !wanted.contains(&relative) {
+                fs::remove_file(&path)?;
+            }
+        } else if wanted.iter().any(|file| file.starts_with(&inner)) {
+            prune(root, &path, wanted)?;
+        } else {
+            fs::remove_dir_all(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {
@@ -100,8 +109,6 @@ fn walk(root: &Path) -> Result<BTreeSet<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
     use super::*;
 
     #[test]
@@ -131,23 +138,28 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_copy_holds_nothing_else_and_keeps_times() {
+    fn a_fresh_copy_holds_nothing_else_and_what_changed_is_newer_than_what_was_built() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        let changed = |file: &Path| fs::metadata(file).unwrap().modified().unwrap();
         fs::create_dir_all(from.join("a")).unwrap();
         fs::write(from.join("a/b"), "1").unwrap();
-        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        File::options()
-            .append(true)
-            .open(from.join("a/b"))
-            .unwrap()
-            .set_modified(long_ago)
-            .unwrap();
-        fs::create_dir_all(to.join("target/left")).unwrap();
+        fs::write(from.join("c"), "1").unwrap();
+        fresh(&from, &to).unwrap();
+        let first = changed(&to.join("c"));
+        fs::write(from.join("a/b"), "2").unwrap();
+        let file = fs::File::options().append(true).open(from.join("a/b")).unwrap();
+        file.set_modified(first - std::time::Duration::from_secs(9)).unwrap();
+        fs::write(to.join("built"), "from the first copy").unwrap();
+        let built = changed(&to.join("built"));
+        fs::create_dir_all(to.join("a/target/left")).unwrap();
         fs::create_dir_all(to.join("empty")).unwrap();
         fs::write(to.join(".gitignore"), "left").unwrap();
         fresh(&from, &to).unwrap();
-        assert_eq!(fs::metadata(to.join("a/b")).unwrap().modified().unwrap(), long_ago);
-        assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+        assert_eq!(changed(&to.join("c")), first);
+        assert!(changed(&to.join("a/b")) >= built);
+        assert_eq!(fs::read(to.join("a/b")).unwrap(), b"2");
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(to.join("a")).unwrap().count(), 1);
     }
 }
