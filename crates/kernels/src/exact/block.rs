@@ -5,11 +5,11 @@ use super::element::Magnitude;
 use super::{BLOCK, Element, Scale, Span};
 use crate::variant::{Kernel, Variant};
 
-/// The values of one input for the columns of a block, and the factor they are multiplied by. It
-/// has at most [`Element::FACTOR_BITS`] significant bits.
+/// The values of one input, and the factor they are multiplied by. It has at most
+/// [`Element::FACTOR_BITS`] significant bits.
 #[derive(Debug, Clone, Copy)]
 pub struct Term<'a, E> {
-    /// One value for each column.
+    /// One value for each column, before the block's too.
     pub values: &'a [E],
     /// What each value is multiplied by.
     pub factor: f64,
@@ -28,6 +28,8 @@ pub struct Fold<'a, E, const FEW: usize, const MANY: usize> {
     pub old: Span,
     /// Products that are added.
     pub terms: &'a [Term<'a, E>],
+    /// The column of the terms that is the block's first.
+    pub first: usize,
     /// What is known of the sum of the terms' factors.
     pub factors: Span,
 }
@@ -88,9 +90,23 @@ impl<E: Element, const FEW: usize, const MANY: usize> Fold<'_, E, FEW, MANY> {
 /// Columns that advance together, their sums held in registers while all terms pass by.
 const LANES: usize = 16;
 
-/// A bit for each tile of [`LANES`] columns, and one for the columns that are left over.
-type Tiles = u64;
-const _: () = assert!(BLOCK / LANES < Tiles::BITS as usize);
+/// Columns that are summed again together.
+const AGAIN: usize = 8;
+
+/// What is left to be summed in more levels: a bit for each [`AGAIN`] columns, and whether the columns
+/// after those are.
+#[derive(Clone, Copy)]
+struct Left {
+    groups: u64,
+    rest: bool,
+}
+
+impl Left {
+    const NOTHING: Self = Self { groups: 0, rest: false };
+    const ALL: Self = Self { groups: u64::MAX, rest: true };
+}
+
+const _: () = assert!(BLOCK / AGAIN <= 64 && LANES.is_multiple_of(AGAIN));
 
 struct Run<'r, 'a, E: Element, const FEW: usize, const MANY: usize> {
     fold: &'r Fold<'a, E, FEW, MANY>,
@@ -112,7 +128,7 @@ impl<E: Element, const FEW: usize, const MANY: usize> Kernel for Run<'_, '_, E, 
         };
         let (largest, smallest) = extremes;
         let mut seen = Seen { largest, smallest, exact: true, zeros, components: 1 };
-        if left != 0 {
+        if left.groups != 0 || left.rest {
             self.add_levels::<FUSED>(left, &mut seen);
         }
         seen
@@ -120,24 +136,25 @@ impl<E: Element, const FEW: usize, const MANY: usize> Kernel for Run<'_, '_, E, 
 }
 
 impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> {
-    /// Sums each column in one level, looks at its magnitudes on the way, and returns the tiles with
-    /// columns for which one level was not enough.
+    /// Sums each column in one level, looks at its magnitudes on the way, and returns those for
+    /// which one level was not enough.
     #[inline(always)]
     fn try_one<const FUSED: bool>(
         &mut self,
         reach: E::Magnitude,
         zeros: &mut bool,
-    ) -> ((E::Magnitude, Option<E::Magnitude>), Tiles) {
+    ) -> ((E::Magnitude, Option<E::Magnitude>), Left) {
         let mut all = Extremes::<E, LANES>::new();
         let mut rest = Extremes::<E, 1>::new();
-        let mut left = 0;
-        for tile in 0..self.whole / LANES {
-            let reached = self.tile_one::<LANES, FUSED>(tile * LANES, reach, &mut all, zeros);
-            left |= Tiles::from(!reached) << tile;
+        let mut left = Left::NOTHING;
+        for column in (0..self.whole).step_by(LANES) {
+            let beyond = self.tile_one::<LANES, FUSED>(column, reach, &mut all, zeros);
+            for (group, lanes) in beyond.as_chunks::<AGAIN>().0.iter().enumerate() {
+                left.groups |= u64::from(any(lanes)) << (column / AGAIN + group);
+            }
         }
         for column in self.whole..self.len {
-            let reached = self.tile_one::<1, FUSED>(column, reach, &mut rest, zeros);
-            left |= Tiles::from(!reached) << (self.whole / LANES);
+            left.rest |= any(&self.tile_one::<1, FUSED>(column, reach, &mut rest, zeros));
         }
         (join(all.fold(), rest.fold()), left)
     }
@@ -149,11 +166,11 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         reach: E::Magnitude,
         all: &mut Extremes<E, N>,
         zeros: &mut bool,
-    ) -> bool {
+    ) -> [bool; N] {
         let mut own = Extremes::<E, N>::new();
         let mut sums = [0.0; N];
         for term in self.fold.terms {
-            let values = &term.values[column..column + N];
+            let values = &term.values[self.fold.first + column..][..N];
             own.take(values);
             for lane in 0..N {
                 let [_, piece] = values[lane].pieces();
@@ -162,17 +179,17 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         }
         all.merge(&own);
         write(&mut self.out[0][column..column + N], &sums, zeros);
-        own.within(reach)
+        own.beyond(reach)
     }
 
     /// Looks at all magnitudes; the sums are all left.
     #[inline(always)]
-    fn survey(&self) -> ((E::Magnitude, Option<E::Magnitude>), Tiles) {
+    fn survey(&self) -> ((E::Magnitude, Option<E::Magnitude>), Left) {
         let mut all = Extremes::<E, LANES>::new();
         let mut rest = Extremes::<E, 1>::new();
         for term in self.fold.terms {
             // Loops, since closures would be compiled without the variant's instructions.
-            let (tiles, left) = term.values[..self.len].as_chunks::<LANES>();
+            let (tiles, left) = term.values[self.fold.first..][..self.len].as_chunks::<LANES>();
             for values in tiles {
                 all.take(values);
             }
@@ -180,12 +197,12 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
                 rest.take(std::slice::from_ref(value));
             }
         }
-        (join(all.fold(), rest.fold()), Tiles::MAX)
+        (join(all.fold(), rest.fold()), Left::ALL)
     }
 
-    /// Sums the tiles that are left, in as many levels as what was seen needs.
+    /// Sums the columns that are left, in as many levels as what was seen needs.
     #[inline(always)]
-    fn add_levels<const FUSED: bool>(&mut self, left: Tiles, seen: &mut Seen<E::Magnitude>) {
+    fn add_levels<const FUSED: bool>(&mut self, left: Left, seen: &mut Seen<E::Magnitude>) {
         let span = self.fold.span(seen.largest, seen.smallest);
         let additions = self.fold.terms.len() * E::PIECES + self.fold.components.len();
         if let Some(few) = Scale::<FEW>::new(span, additions) {
@@ -200,7 +217,7 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
     #[inline(always)]
     fn add<const LEVELS: usize, const FUSED: bool>(
         &mut self,
-        left: Tiles,
+        left: Left,
         starts: [f64; LEVELS],
         seen: &mut Seen<E::Magnitude>,
     ) {
@@ -208,12 +225,16 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         for row in &mut self.out[1..LEVELS] {
             row.fill(0.0);
         }
-        for tile in 0..self.whole / LANES {
-            if left >> tile & 1 == 1 {
-                self.tile::<LEVELS, LANES, FUSED>(tile * LANES, starts, &mut seen.zeros);
+        let mut groups = left.groups;
+        while groups != 0 {
+            let column = AGAIN * groups.trailing_zeros() as usize;
+            if column >= self.whole {
+                break;
             }
+            self.tile::<LEVELS, AGAIN, FUSED>(column, starts, &mut seen.zeros);
+            groups &= groups - 1;
         }
-        if left >> (self.whole / LANES) & 1 == 1 {
+        if left.rest {
             for column in self.whole..self.len {
                 self.tile::<LEVELS, 1, FUSED>(column, starts, &mut seen.zeros);
             }
@@ -235,7 +256,7 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
             }
         }
         for term in self.fold.terms {
-            let values = &term.values[column..column + N];
+            let values = &term.values[self.fold.first + column..][..N];
             for lane in 0..N {
                 for piece in &values[lane].pieces()[2 - E::PIECES..] {
                     push::<FUSED, LEVELS, N>(&mut sums, lane, *piece, term.factor);
@@ -253,6 +274,15 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
 fn write<const N: usize>(row: &mut [f64], sums: &[f64; N], zeros: &mut bool) {
     row.copy_from_slice(sums);
     *zeros |= any_zero(sums);
+}
+
+#[inline(always)]
+fn any(lanes: &[bool]) -> bool {
+    let mut any = false;
+    for lane in lanes {
+        any |= *lane;
+    }
+    any
 }
 
 #[inline(always)]
@@ -293,17 +323,16 @@ impl<E: Element, const N: usize> Extremes<E, N> {
         }
     }
 
-    /// Whether in each lane the largest magnitude is finite and its bits exceed those of the smallest's
-    /// exponent by `reach` at most.
+    /// In which lanes the largest magnitude is not finite, or its bits exceed those of the smallest's
+    /// exponent by more than `reach`.
     #[inline(always)]
-    fn within(&self, reach: E::Magnitude) -> bool {
-        let mut outside = 0u8;
+    fn beyond(&self, reach: E::Magnitude) -> [bool; N] {
+        let mut beyond = [false; N];
         for lane in 0..N {
             let limit = self.smallest[lane].exponent_after(E::FRACTION).plus(reach);
-            outside |= u8::from(self.largest[lane] > limit);
-            outside |= u8::from(self.largest[lane] >= E::INFINITE);
+            beyond[lane] = self.largest[lane] > limit || self.largest[lane] >= E::INFINITE;
         }
-        outside == 0
+        beyond
     }
 
     #[inline(always)]

@@ -35,6 +35,7 @@ fn fold<E: Element + std::fmt::Debug, const FEW: usize, const MANY: usize>(
         components: if seed.is_multiple_of(2) { &with_old } else { &[] },
         old: Span { bound: f64::from_bits(random.next() >> 1), unit: -200 },
         terms: &terms,
+        first: 0,
         factors: Span { bound: 3.0 * terms.len() as f64, unit: 0 },
     };
     let run = |variant| {
@@ -93,6 +94,7 @@ fn check(seed: u64, variant: Variant, factors: &[u64], wholes: &[Vec<i128>]) -> 
         components: &[],
         old: Span::NOTHING,
         terms: &terms,
+        first: 0,
         factors: Span { bound: factors.iter().sum::<u64>() as f64, unit: 0 },
     };
     let mut out = [vec![0.0; 50], vec![f64::NAN; 50]];
@@ -121,6 +123,7 @@ fn one_level_holds_fifty_three_bits() {
             components: &[],
             old: Span::NOTHING,
             terms: &terms,
+            first: 0,
             factors: Span { bound: 2.0, unit: 0 },
         };
         Variant::available()
@@ -146,6 +149,7 @@ fn infinities_and_more_than_a_block_are_not_summed() {
             components: &[],
             old: Span::NOTHING,
             terms: &[Term { values: input, factor: 1.0 }],
+            first: 0,
             factors: Span { bound: 1.0, unit: 0 },
         };
         for variant in Variant::available() {
@@ -158,7 +162,7 @@ fn infinities_and_more_than_a_block_are_not_summed() {
         let mut out = [vec![0.0; BLOCK + 1], vec![0.0; BLOCK + 1]];
         let [first, second] = &mut out;
         let nothing = Span::NOTHING;
-        Fold::<f32, 1, 2> { components: &[], old: nothing, terms: &[], factors: nothing }
+        Fold::<f32, 1, 2> { components: &[], old: nothing, terms: &[], first: 0, factors: nothing }
             .run(Variant::PORTABLE, [first, second])
             .exact
     });

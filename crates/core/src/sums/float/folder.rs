@@ -1,7 +1,7 @@
 //! The fold of one block after the other: as few components as its numbers need, else fixed point.
 
 use flare_kernels::Variant;
-use flare_kernels::exact::{Element, Fold, Seen, Span, Term};
+use flare_kernels::exact::{Element, Fold, Seen, Span};
 
 use super::super::fixed::Fixed;
 use super::blocks::{BlockMut, BlockRef, add_components};
@@ -12,7 +12,6 @@ use super::{Float, Output};
 /// Folds a plan into blocks.
 pub(super) struct Folder<'p, 'a, E: Float> {
     plan: &'p Plan<'a, E>,
-    terms: Vec<Term<'a, E>>,
     sums: Sums,
 }
 
@@ -49,7 +48,7 @@ impl Sums {
 
 impl<'p, 'a, E: Float> Folder<'p, 'a, E> {
     pub(super) fn new(plan: &'p Plan<'a, E>) -> Self {
-        Self { plan, terms: Vec::new(), sums: Sums::default() }
+        Self { plan, sums: Sums::default() }
     }
 
     /// Adds the plan's inputs to a block, which is still void if it is `fresh`.
@@ -86,11 +85,10 @@ impl<'p, 'a, E: Float> Folder<'p, 'a, E> {
         if !self.plan.is_ordinary() {
             return None;
         }
-        self.plan.terms(old.columns.clone(), &mut self.terms);
         let components: Vec<&[f64]> = old.components().collect();
         let known = (old.held.span, self.plan.factors());
-        let columns = old.columns.len();
-        let seen = E::add(&mut self.sums, &components, &self.terms, known, columns)?;
+        let columns = old.columns.clone();
+        let seen = E::add(&mut self.sums, &components, self.plan.terms(), known, columns)?;
         if seen.zeros {
             sign_zeros(&mut self.sums.rows[0], self.plan, old);
         }
@@ -157,7 +155,7 @@ impl Merger {
         let components: Vec<&[f64]> = mine.components().chain(other.components()).collect();
         if mine.fixed().is_none() && other.fixed().is_none() {
             let known = (old, Span::NOTHING);
-            let columns = mine.columns.len();
+            let columns = 0..mine.columns.len();
             if E::add(&mut self.sums, &components, &[], known, columns).is_some() {
                 sign_merged_zeros(&mut self.sums.rows[0], &mine, other);
                 return block.set(old, self.sums.components());

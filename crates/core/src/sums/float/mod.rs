@@ -5,6 +5,8 @@ mod finish;
 mod folder;
 mod plan;
 
+use std::ops::Range;
+
 use flare_kernels::Variant;
 use flare_kernels::exact::{
     BLOCK, Divisor, Element, Fold, Seen, Span, Term, divide_narrow, divide_wide,
@@ -30,14 +32,14 @@ pub(super) trait Float: Element + Output + Sized {
     /// The same number as `f64`.
     fn widen(self) -> f64;
 
-    /// Adds up components and terms, of which both is `known`, with up to
+    /// Adds up components and those columns of terms, of which both is `known`, with up to
     /// [`COMPONENTS`](Float::COMPONENTS) levels; `None` if these do not reach.
     fn add(
         sums: &mut Sums,
         components: &[&[f64]],
         terms: &[Term<'_, Self>],
         known: (Span, Span),
-        columns: usize,
+        columns: Range<usize>,
     ) -> Option<Seen<Self::Magnitude>>;
 }
 
@@ -64,11 +66,17 @@ macro_rules! float {
                 components: &[&[f64]],
                 terms: &[Term<'_, Self>],
                 (old, factors): (Span, Span),
-                columns: usize,
+                columns: Range<usize>,
             ) -> Option<Seen<Self::Magnitude>> {
-                let fold =
-                    Fold::<_, { $components - 1 }, $components> { components, old, terms, factors };
-                sums.add(&fold, columns)
+                let first = columns.start;
+                let fold = Fold::<_, { $components - 1 }, $components> {
+                    components,
+                    old,
+                    terms,
+                    first,
+                    factors,
+                };
+                sums.add(&fold, columns.len())
             }
         }
 

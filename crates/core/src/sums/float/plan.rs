@@ -70,14 +70,8 @@ impl<'a, E: Float> Plan<'a, E> {
         self.ordinary
     }
 
-    /// The terms of some columns.
-    pub(super) fn terms(&self, columns: Range<usize>, terms: &mut Vec<Term<'a, E>>) {
-        terms.clear();
-        terms.extend(
-            self.terms
-                .iter()
-                .map(|term| Term { values: &term.values[columns.clone()], factor: term.factor }),
-        );
+    pub(super) fn terms(&self) -> &[Term<'a, E>] {
+        &self.terms
     }
 
     /// What is known of the sum of the factors.
