@@ -38,6 +38,14 @@ pub struct Run {
     pub units: Vec<(String, Hash)>,
 }
 
+impl Run {
+    /// One hash over the code that it runs with: what each operation's record names.
+    pub fn unit(&self) -> Hash {
+        let bytes = postcard::to_allocvec(&self.units);
+        Hash::derive("flare unit", bytes.expect("plain data in memory always serialises"))
+    }
+}
+
 /// One durable step of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Entry {

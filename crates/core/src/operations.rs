@@ -60,12 +60,16 @@ pub enum Error {
     },
     /// The run was begun with other code, and the change was not accepted (contract 8).
     #[error(
-        "run {run} was begun with another build of the program or of a component: go on with that build, \
-         or accept the change (--accept-unit)"
+        "run {run} was begun with another build of the program or of a component: with {old}, and this is {new}; \
+         go on with that build, or accept the change (--accept-unit)"
     )]
     OtherUnits {
         /// The run.
         run: journal::RunId,
+        /// The units that it was begun with, or last went on with, and that are not here.
+        old: String,
+        /// The units that are here instead.
+        new: String,
     },
     /// The key was used before in this run by this process.
     #[error("operation {key} was started already: a label is used once in a run")]

@@ -162,8 +162,14 @@ pub struct Record {
     pub task: Arc<str>,
     /// What it was asked.
     pub digest: SpecDigest,
+    /// Hash of the code that it ran with (contract 8): the run's units, as [`Run::unit`] has them.
+    ///
+    /// [`Run::unit`]: crate::journal::Run::unit
+    pub unit: Hash,
     /// Whether the clock decided who counts.
     pub timed: bool,
+    /// Whether its deadline started anew, since the process that began it ended before it did (contract 36).
+    pub deadline_anew: bool,
     /// Who was asked and how each ended, in the order of the ends.
     pub ends: Vec<ClientEnd>,
     /// From start to decision.

@@ -27,7 +27,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flare_core::component::{self, ComponentSpec, ExecutorFactory, Registry};
+use flare_core::component::{self, ComponentSpec, ExecutorFactory, Registry, Role};
 use flare_core::executor::{Executor, Learner, LearnerExecutor};
 use flare_core::federation::Federation;
 use flare_core::hash::Hash;
@@ -100,6 +100,7 @@ pub struct Options {
     out: Option<PathBuf>,
     durability: Durability,
     hold: Hold,
+    accept_units: bool,
     registry: Registry,
 }
 
@@ -130,6 +131,7 @@ impl Options {
             out: None,
             durability: Durability::default(),
             hold: Hold::default(),
+            accept_units: false,
             registry: crate::registry(),
         }
     }
@@ -192,6 +194,12 @@ impl Options {
         Self { durability, ..self }
     }
 
+    /// Go on although the program, or the learner's component, is another build than the one that began the run.
+    /// What is answered stays answered; each operation's record says by its `unit` with which it ran.
+    pub fn accept_units(self) -> Self {
+        Self { accept_units: true, ..self }
+    }
+
     /// How much is kept of what clients reply, and where.
     pub fn hold(self, hold: Hold) -> Self {
         Self { hold, ..self }
@@ -218,6 +226,15 @@ impl Options {
             Unit::Made(make) => Ok(Arc::clone(make)),
             Unit::Named(spec) => Ok(self.registry.executor(spec)?),
         }
+    }
+
+    /// The code of a run that is kept: the program, and the component that the clients run by name.
+    fn units(&self, build: Hash) -> Vec<(String, Hash)> {
+        let mut units = vec![("program".to_owned(), build)];
+        if let Unit::Named(spec) = &self.learner {
+            units.push(session::unit(&self.registry, Role::Executor, spec, build));
+        }
+        units
     }
 
     fn dealt(&self, roster: &Roster) -> Result<Option<Dealt>, Error> {
@@ -271,7 +288,7 @@ pub fn local(options: Options) -> Result<Local, Error> {
         None => (Place::unnamed(&options.hold), Vec::new()),
         Some(out) => {
             let build = session::build_hash().map_err(Error::Threads)?;
-            (Place::folder(out, options.durability)?, vec![("program".to_owned(), build)])
+            (Place::folder(out, options.durability)?, options.units(build))
         }
     };
     let id = session::new_id().map_err(Error::Threads)?;
@@ -285,6 +302,7 @@ pub fn local(options: Options) -> Result<Local, Error> {
     let runtime = runtime::Options {
         registry: options.registry,
         hold_bytes: options.hold.bytes,
+        accept_units: options.accept_units,
         ..runtime::Options::default()
     };
     let session = Session::open(run, pool, None, place.home, runtime)?;

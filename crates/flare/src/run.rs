@@ -26,7 +26,7 @@ pub use interrupt::Interrupt;
 pub use observer::{NoObserver, Observer, Phase, SoFar};
 pub use options::Options;
 pub use prepare::Run;
-pub use receipt::{Receipt, Who};
+pub use receipt::{Receipt, UnitChange, Who};
 pub use summary::Summary;
 
 pub use flare_store::{Durability, survive_file_size_limit};

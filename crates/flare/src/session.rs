@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flare_core::component::{ComponentSpec, Registry, Role};
 use flare_core::hash::Hash;
 use flare_core::journal::{self, Entry, Run, RunId, StateStore};
 use flare_core::memory::{MemoryJournal, MemoryStates};
@@ -150,6 +151,17 @@ pub(crate) fn new_id() -> std::io::Result<RunId> {
     let mut bytes = [0; 16];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
     Ok(RunId(u128::from_le_bytes(bytes)))
+}
+
+/// A component as a unit of a run: what it is, its version, and the hash of the build that it is linked into.
+pub(crate) fn unit(
+    registry: &Registry,
+    role: Role,
+    spec: &ComponentSpec,
+    build: Hash,
+) -> (String, Hash) {
+    let version = registry.get(role, spec.kind.as_str()).map_or("", |known| known.version);
+    (format!("{role} {} {version}", spec.kind), build)
 }
 
 /// Hash of the program that runs: what is linked in is what it was built from.

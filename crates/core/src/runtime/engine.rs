@@ -40,6 +40,8 @@ pub(crate) enum Job {
 
 pub(crate) struct Engine {
     run: Arc<Run>,
+    /// Hash of the code that the run's operations run with.
+    unit: Hash,
     options: Options,
     machine: Machine,
     ledger: Ledger,
@@ -59,6 +61,7 @@ impl Engine {
         let (ledger, opened, unreleased) = Ledger::open(run, home, options.accept_units)?;
         let engine = Self {
             run: Arc::clone(&opened.run),
+            unit: opened.run.unit(),
             machine: Machine::new(options.limits),
             options,
             ledger,

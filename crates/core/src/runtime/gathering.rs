@@ -72,6 +72,8 @@ pub(super) struct Gathering {
     pub(super) rules: Arc<Rules>,
     pub(super) started: Timestamp,
     pub(super) interest: Interest,
+    /// Whether an earlier process began it.
+    pub(super) is_anew: bool,
     pub(super) announced: FxHashMap<TaskId, Announcement>,
     /// Tasks whose reply was told of: a second announcement is no second event (contract 14).
     pub(super) told: BTreeSet<TaskId>,
@@ -126,6 +128,7 @@ impl Gathering {
             rules,
             started,
             interest,
+            is_anew: false,
             announced: FxHashMap::default(),
             told: BTreeSet::new(),
             counted: BTreeMap::new(),

@@ -314,7 +314,9 @@ impl Past {
         match differs.into_iter().find(|(differs, _)| *differs) {
             Some((_, part)) => Err(Error::OtherRun { run: known.id, part }),
             None if known.units != asked.units && !accept_units => {
-                Err(Error::OtherUnits { run: known.id })
+                let (old, new) =
+                    (beyond(&known.units, &asked.units), beyond(&asked.units, &known.units));
+                Err(Error::OtherUnits { run: known.id, old, new })
             }
             None => Ok(Run { units: asked.units, ..known.clone() }),
         }
@@ -326,6 +328,14 @@ impl Past {
         ended.retain(|key, _| !self.failed.contains(key));
         ended
     }
+}
+
+/// The units of one list that are not in the other, in words.
+fn beyond(units: &[(String, Hash)], others: &[(String, Hash)]) -> String {
+    let missing = units.iter().filter(|unit| !others.contains(unit));
+    let shown: Vec<String> =
+        missing.map(|(name, build)| format!("{name} (build {build:?})")).collect();
+    if shown.is_empty() { "no others".into() } else { shown.join(", ") }
 }
 
 /// Those whose replies count, ascending; nobody if the operation failed.

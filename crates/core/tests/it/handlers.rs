@@ -2,14 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use flare_core::Hash;
 use flare_core::component::ComponentSpec;
 use flare_core::event::{Event, Kind, What};
 use flare_core::federation::{Error, Federation};
 use flare_core::names::{Name, Rank};
 use flare_core::operation::{Gather, OperationSpec, StateAccess};
 use flare_core::outcome::{Cause, Weight};
-use flare_core::runtime::Options;
 use flare_core::tensor::{TensorData, Tensors};
 use futures::FutureExt;
 use futures::executor::block_on;
@@ -222,21 +220,6 @@ fn tensors_that_the_task_lacks_must_agree_among_the_replies() {
         assert!(error.contains(&format!("client-{odd}")), "{error}");
         assert!(error.contains("\"more\"") && error.contains("F64 of shape [1]"), "{error}");
     }
-}
-
-#[test]
-fn a_run_of_other_code_goes_on_only_if_that_is_accepted() {
-    let mut world = World::new(1);
-    let transport = || Direct::new(|_, _| Ok(1.0));
-    block_on(world.open(&transport()).broadcast_and_wait(labelled("train-1"))).unwrap();
-    world.run.units = vec![("softmax".into(), Hash::of("another build"))];
-    let refused = world.open_with(&transport(), Options::default()).err().unwrap().to_string();
-    assert!(refused.contains("another build"), "{refused}");
-    let options = || Options { accept_units: true, ..Options::default() };
-    let accepted = world.open_with(&transport(), options()).unwrap();
-    assert!(block_on(accepted.broadcast_and_wait(labelled("train-1"))).unwrap().replayed);
-    // From now on this is the run's code.
-    assert!(world.open_with(&transport(), Options::default()).is_ok());
 }
 
 #[test]

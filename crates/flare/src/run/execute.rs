@@ -8,7 +8,7 @@ use flare_core::controller::{self, Finished};
 use flare_core::event::{Event, Kind, What};
 use flare_core::executor::{self, Cancel};
 use flare_core::federation::{self, Federation};
-use flare_core::journal;
+use flare_core::journal::{self, Entry};
 use flare_core::names::{Name, Rank, Roster};
 use flare_core::operation::Key;
 use flare_core::operations::{self, Operations};
@@ -21,7 +21,7 @@ use super::rows::{self, Rows};
 use super::summary::{Ended, Measured};
 use super::{
     Error, History, Interrupt, MODEL_FILE, Observer, Phase, RECEIPT_FILE, REPORT_FILE, Receipt,
-    SoFar, Summary, folder,
+    SoFar, Summary, UnitChange, folder, receipt,
 };
 use crate::report::{self, Report};
 use crate::session::{self, Session};
@@ -72,7 +72,8 @@ impl Run {
         let measured = self.measure(&finished, &history, &watch, interrupt).inspect_err(leave)?;
         watch.phase(Phase::Writing);
         let run = federation.run();
-        let receipt = Receipt::new(run, &self.files, !history.timed, finished.model.hash());
+        let (changes, hash) = (self.unit_changes()?, finished.model.hash());
+        let receipt = Receipt::new(run, changes, &self.files, !history.timed, hash);
         let so_far = watch.so_far();
         let ended = Ended { finished, cancelled, history, measured, receipt, so_far };
         let summary = Summary::new(ended);
@@ -168,6 +169,17 @@ impl Run {
             return Err(Error::Interrupted { out: self.out.clone() });
         }
         Ok(measured)
+    }
+
+    /// The journal is read again only if the run was begun with, or ever changed to, other units than these.
+    fn unit_changes(&self) -> Result<Vec<UnitChange>, Error> {
+        let changed =
+            |entry: &Entry| matches!(entry, Entry::Run(run) if run.units != self.run.units);
+        if !self.place.past.iter().any(changed) {
+            return Ok(Vec::new());
+        }
+        let entries = self.place.home.journal.entries().map_err(|error| self.disk(error))?;
+        Ok(receipt::unit_changes(&entries))
     }
 
     fn write(&self, summary: &Summary) -> Result<(), Error> {

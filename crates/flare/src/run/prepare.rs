@@ -142,10 +142,7 @@ fn identity(
     } else {
         Hash::of([])
     };
-    let unit = |role: Role, spec: &ComponentSpec| {
-        let version = registry.get(role, spec.kind.as_str()).map_or("", |known| known.version);
-        (format!("{role} {} {version}", spec.kind), build)
-    };
+    let unit = |role: Role, spec: &ComponentSpec| session::unit(registry, role, spec, build);
     let mut units =
         vec![unit(Role::Controller, &job.controller), unit(Role::Executor, &job.learner)];
     units.extend(job.filters.iter().map(|filter| unit(Role::Filter, &filter.filter)));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flare_core::hash::Hash;
-use flare_core::journal::Run;
+use flare_core::journal::{Entry, Run};
 use flare_core::names::Roster;
 use serde::Serialize;
 
@@ -20,6 +20,8 @@ pub struct Receipt {
     pub files: BTreeMap<String, String>,
     /// The components with their versions, and the hash of the build that they are linked into.
     pub units: BTreeMap<String, String>,
+    /// Where the components or the build changed while the run was on its way, in order.
+    pub unit_changes: Vec<UnitChange>,
     /// The seed.
     pub seed: u64,
     /// Who took part.
@@ -30,6 +32,17 @@ pub struct Receipt {
     pub model_hash: String,
     /// Where another run gives the same bits.
     pub holds: &'static str,
+}
+
+/// A change of the code that a run ran with, which was accepted (contract 8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnitChange {
+    /// The first operation that ended with the new units; none if none did.
+    pub operation: Option<String>,
+    /// The units before.
+    pub old: BTreeMap<String, String>,
+    /// The units from there on.
+    pub new: BTreeMap<String, String>,
 }
 
 /// Who took part.
@@ -43,16 +56,21 @@ pub enum Who {
 }
 
 impl Receipt {
-    pub(super) fn new(run: &Run, files: &BTreeMap<String, Hash>, exact: bool, model: Hash) -> Self {
-        let texts = |pairs: &mut dyn Iterator<Item = (String, Hash)>| {
-            pairs.map(|(name, hash)| (name, hash.to_string())).collect()
-        };
+    /// `changes` are those of [`unit_changes`].
+    pub(super) fn new(
+        run: &Run,
+        changes: Vec<UnitChange>,
+        files: &BTreeMap<String, Hash>,
+        exact: bool,
+        model: Hash,
+    ) -> Self {
         Self {
             run: run.id.to_string(),
             job: run.job.to_string(),
             job_hash: run.job_hash.to_string(),
-            files: texts(&mut files.iter().map(|(name, hash)| (name.clone(), *hash))),
-            units: texts(&mut run.units.iter().cloned()),
+            files: files.iter().map(|(name, hash)| (name.clone(), hash.to_string())).collect(),
+            units: texts(&run.units),
+            unit_changes: changes,
             seed: run.seed,
             roster: match &run.roster {
                 Roster::Counted(count) => Who::Count(*count),
@@ -69,4 +87,44 @@ impl Receipt {
             },
         }
     }
+}
+
+/// Where the units of a run changed, as its journal has it: each ended operation names those it ran with.
+pub(super) fn unit_changes(entries: &[Entry]) -> Vec<UnitChange> {
+    let mut known: BTreeMap<Hash, &Units> = BTreeMap::new();
+    let (mut changes, mut last, mut now) = (Vec::new(), None, None);
+    let mut change = |operation: Option<String>,
+                      old: Option<Hash>,
+                      new: Hash,
+                      known: &BTreeMap<Hash, &Units>| {
+        let of = |unit: &Hash| known.get(unit).map(|units| texts(units)).unwrap_or_default();
+        if let Some(old) = old.filter(|old| *old != new) {
+            changes.push(UnitChange { operation, old: of(&old), new: of(&new) });
+        }
+    };
+    for entry in entries {
+        match entry {
+            Entry::Run(run) => {
+                known.insert(run.unit(), &run.units);
+                now = Some(run.unit());
+                last = last.or(now);
+            }
+            Entry::Ended(record) => {
+                change(Some(record.key.to_string()), last, record.unit, &known);
+                last = Some(record.unit);
+            }
+            _ => {}
+        }
+    }
+    if let Some(now) = now {
+        change(None, last, now, &known);
+    }
+    changes
+}
+
+/// Components or programs, each with the hash of its build.
+type Units = Vec<(String, Hash)>;
+
+fn texts(units: &Units) -> BTreeMap<String, String> {
+    units.iter().map(|(name, hash)| (name.clone(), hash.to_string())).collect()
 }

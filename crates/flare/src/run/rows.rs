@@ -125,6 +125,7 @@ fn cohort_row(record: &Record, roster: &Roster) -> Json {
     json!({
         "operation": key(&record.key),
         "timed": record.timed,
+        "deadline_anew": record.deadline_anew,
         "failure": failure(record),
         "selected": selected,
         "counted": counted,

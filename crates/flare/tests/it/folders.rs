@@ -1,8 +1,10 @@
 //! The folder of a run: what it holds, when it may be begun in, and when gone on with.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use flare::run::{self, Error, Options, Run, Summary};
+use flare::event::{Event, What};
+use flare::run::{self, Error, Interrupt, Observer, Options, Run, SoFar, Summary};
 use serde_json::Value as Json;
 
 use crate::runs::{FIXED, digits, interrupted, loaded, out, resume, rows, run, values};
@@ -176,4 +178,38 @@ fn data_may_move_between_the_parts_of_a_run_and_other_data_are_refused() {
     std::fs::write(&moved, bytes).unwrap();
     let error = run(job(&moved), resume(&folder)).unwrap_err().to_string();
     assert!(error.contains("whose job differs"), "{error}");
+}
+
+/// Interrupts the run as soon as an operation has started.
+struct StopAtStart(&'static str, Interrupt);
+
+impl Observer for StopAtStart {
+    fn event(&self, event: &Event, _: &SoFar) {
+        if let What::OperationStarted { key, .. } = &event.what
+            && key.to_string() == self.0
+        {
+            self.1.set();
+        }
+    }
+}
+
+#[test]
+fn a_deadline_that_started_anew_is_told_in_the_cohort_record() {
+    let text = FIXED
+        .replace(
+            "kind = \"fixed\"\nscale = 1.0\noffset = 1.0\n",
+            "kind = \"sleepy\"\njitter = 0.5\n",
+        )
+        .replace("[learner.clients.client-1]\noffset = 4.0\n", "")
+        .replace("rounds = 4", "rounds = 2\nreplies.deadline = 3600");
+    let folder = tempfile::tempdir().unwrap();
+    let interrupt = Interrupt::new();
+    let observer = Arc::new(StopAtStart("train-2", interrupt.clone()));
+    let begun = Run::prepare(loaded(&text), out(folder.path())).unwrap();
+    assert!(matches!(begun.execute(observer, &interrupt), Err(Error::Interrupted { .. })));
+    run(loaded(&text), resume(folder.path())).unwrap();
+    let rows = rows(folder.path(), run::COHORT_FILE);
+    let said: Vec<_> = rows.iter().map(|row| (&row["operation"], &row["deadline_anew"])).collect();
+    let expected = [(Json::from("train-1"), Json::from(false)), ("train-2".into(), true.into())];
+    assert_eq!(said, expected.iter().map(|(key, anew)| (key, anew)).collect::<Vec<_>>());
 }

@@ -12,4 +12,5 @@ mod refused;
 mod resources;
 mod runs;
 mod toy;
+mod units;
 mod words;

@@ -124,6 +124,7 @@ fn full(result: Result<Gathered, Failure>) -> Entry {
         key: Key::Ordinal(1 << 40),
         round: None,
         timed: true,
+        deadline_anew: true,
         ends: ends.collect(),
         metrics: [("loss".into(), mean)].into(),
         result,

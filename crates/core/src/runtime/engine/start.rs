@@ -51,7 +51,8 @@ impl Engine {
             Some(begun) => begun.operation,
             None => self.ledger.next_operation(),
         };
-        let gathering = self.prepare(operation, &key, spec, digest, &selected, interest)?;
+        let mut gathering = self.prepare(operation, &key, spec, digest, &selected, interest)?;
+        gathering.is_anew = begun.is_some();
         if begun.is_none() {
             let (key, digest) = (key.clone(), gathering.digest.clone());
             let started = Entry::Started { operation, key, digest, selected: selected.clone() };
