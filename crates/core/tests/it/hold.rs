@@ -114,3 +114,14 @@ fn replies_larger_than_their_task_fail_the_operation_when_they_overfill_the_hold
         }
     }
 }
+
+/// The run goes on: only the relay ends, and nothing is asked of its home that is not there.
+#[test]
+fn a_stop_of_a_relay_that_overfills_the_hold_fails_the_relay_and_not_the_run() {
+    let federation = open(&Direct::forging(large()), 3 * bytes());
+    let ended = block_on(federation.relay_and_wait(train(0.0), RelayFailure::End));
+    let limit = matches!(&ended, Err(Error::Failed { failure: Failure::Limit(_), .. }));
+    assert!(limit, "{:?}", ended.err());
+    let targets = Targets::Listed(vec![federation.roster().name(Rank(0))]);
+    block_on(federation.broadcast_and_wait(OperationSpec { targets, ..train(0.0) })).unwrap();
+}

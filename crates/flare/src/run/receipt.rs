@@ -91,40 +91,30 @@ impl Receipt {
 
 /// Where the units of a run changed, as its journal has it: each ended operation names those it ran with.
 pub(super) fn unit_changes(entries: &[Entry]) -> Vec<UnitChange> {
-    let mut known: BTreeMap<Hash, &Units> = BTreeMap::new();
-    let (mut changes, mut last, mut now) = (Vec::new(), None, None);
-    let mut change = |operation: Option<String>,
-                      old: Option<Hash>,
-                      new: Hash,
-                      known: &BTreeMap<Hash, &Units>| {
-        let of = |unit: &Hash| known.get(unit).map(|units| texts(units)).unwrap_or_default();
-        if let Some(old) = old.filter(|old| *old != new) {
-            changes.push(UnitChange { operation, old: of(&old), new: of(&new) });
-        }
-    };
+    let (mut known, mut opened, mut ended) = (BTreeMap::new(), Vec::new(), Vec::new());
     for entry in entries {
         match entry {
             Entry::Run(run) => {
-                known.insert(run.unit(), &run.units);
-                now = Some(run.unit());
-                last = last.or(now);
+                known.insert(run.unit(), texts(&run.units));
+                opened.push((None, run.unit()));
             }
-            Entry::Ended(record) => {
-                change(Some(record.key.to_string()), last, record.unit, &known);
-                last = Some(record.unit);
-            }
+            Entry::Ended(record) => ended.push((Some(record.key.to_string()), record.unit)),
             _ => {}
         }
     }
-    if let Some(now) = now {
-        change(None, last, now, &known);
-    }
+    let units = |unit: &Hash| known.get(unit).cloned().unwrap_or_default();
+    let steps: Vec<_> = opened.first().into_iter().chain(&ended).chain(opened.last()).collect();
+    let changes = steps.windows(2).filter(|pair| pair[0].1 != pair[1].1);
     changes
+        .map(|pair| UnitChange {
+            operation: pair[1].0.clone(),
+            old: units(&pair[0].1),
+            new: units(&pair[1].1),
+        })
+        .collect()
 }
 
-/// Components or programs, each with the hash of its build.
-type Units = Vec<(String, Hash)>;
-
-fn texts(units: &Units) -> BTreeMap<String, String> {
+/// Components or programs, each with the hash of its build, in words.
+fn texts(units: &[(String, Hash)]) -> BTreeMap<String, String> {
     units.iter().map(|(name, hash)| (name.clone(), hash.to_string())).collect()
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::needless_range_loop)] // lanes and levels index several arrays alike
 
 use super::element::Magnitude;
+use super::extremes::{Extremes, join};
 use super::{BLOCK, Element, Scale, Span};
 use crate::variant::{Kernel, Variant};
 
@@ -292,60 +293,6 @@ fn any_zero(sums: &[f64]) -> bool {
         zeros |= u64::from(*sum == 0.0);
     }
     zeros != 0
-}
-
-/// The largest magnitude, and the smallest less one (so that zero is the greatest), by lane.
-struct Extremes<E: Element, const N: usize> {
-    largest: [E::Magnitude; N],
-    smallest: [E::Magnitude; N],
-}
-
-impl<E: Element, const N: usize> Extremes<E, N> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { largest: [E::Magnitude::MIN; N], smallest: [E::Magnitude::MAX; N] }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, values: &[E]) {
-        for lane in 0..N {
-            let magnitude = values[lane].magnitude();
-            self.largest[lane] = self.largest[lane].max(magnitude);
-            self.smallest[lane] = self.smallest[lane].min(magnitude.less_one());
-        }
-    }
-
-    #[inline(always)]
-    fn merge(&mut self, other: &Self) {
-        for lane in 0..N {
-            self.largest[lane] = self.largest[lane].max(other.largest[lane]);
-            self.smallest[lane] = self.smallest[lane].min(other.smallest[lane]);
-        }
-    }
-
-    /// In which lanes the largest magnitude is not finite, or its bits exceed those of the smallest's
-    /// exponent by more than `reach`.
-    #[inline(always)]
-    fn beyond(&self, reach: E::Magnitude) -> [bool; N] {
-        let mut beyond = [false; N];
-        for lane in 0..N {
-            let limit = self.smallest[lane].exponent_after(E::FRACTION).plus(reach);
-            beyond[lane] = self.largest[lane] > limit || self.largest[lane] >= E::INFINITE;
-        }
-        beyond
-    }
-
-    #[inline(always)]
-    fn fold(self) -> (E::Magnitude, E::Magnitude) {
-        let largest = self.largest.into_iter().fold(E::Magnitude::MIN, Ord::max);
-        let smallest = self.smallest.into_iter().fold(E::Magnitude::MAX, Ord::min);
-        (largest, smallest)
-    }
-}
-
-#[inline(always)]
-fn join<M: Magnitude>(a: (M, M), b: (M, M)) -> (M, Option<M>) {
-    (a.0.max(b.0), a.1.min(b.1).more_by_one())
 }
 
 /// Adds `piece * factor`, a product that is exact, to the sums of a lane.

@@ -63,63 +63,41 @@ pub trait Magnitude: Copy + Ord + Send + std::fmt::Debug {
     fn truncated(bits: u64) -> Self;
 }
 
-impl Magnitude for u32 {
-    const MIN: Self = Self::MIN;
-    const MAX: Self = Self::MAX;
+macro_rules! magnitude {
+    ($type:ty) => {
+        impl Magnitude for $type {
+            const MIN: Self = Self::MIN;
+            const MAX: Self = Self::MAX;
 
-    #[inline(always)]
-    fn less_one(self) -> Self {
-        self.wrapping_sub(1)
-    }
+            #[inline(always)]
+            fn less_one(self) -> Self {
+                self.wrapping_sub(1)
+            }
 
-    #[inline(always)]
-    fn more_by_one(self) -> Option<Self> {
-        self.checked_add(1)
-    }
+            #[inline(always)]
+            fn more_by_one(self) -> Option<Self> {
+                self.checked_add(1)
+            }
 
-    #[inline(always)]
-    fn exponent_after(self, fraction: u32) -> Self {
-        self.wrapping_add(1) >> fraction << fraction
-    }
+            #[inline(always)]
+            fn exponent_after(self, fraction: u32) -> Self {
+                self.wrapping_add(1) >> fraction << fraction
+            }
 
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
 
-    fn truncated(bits: u64) -> Self {
-        bits as Self
-    }
+            fn truncated(bits: u64) -> Self {
+                bits as Self
+            }
+        }
+    };
 }
 
-impl Magnitude for u64 {
-    const MIN: Self = Self::MIN;
-    const MAX: Self = Self::MAX;
-
-    #[inline(always)]
-    fn less_one(self) -> Self {
-        self.wrapping_sub(1)
-    }
-
-    #[inline(always)]
-    fn more_by_one(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-
-    #[inline(always)]
-    fn exponent_after(self, fraction: u32) -> Self {
-        self.wrapping_add(1) >> fraction << fraction
-    }
-
-    #[inline(always)]
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
-
-    fn truncated(bits: u64) -> Self {
-        bits as Self
-    }
-}
+magnitude!(u32);
+magnitude!(u64);
 
 impl Element for f32 {
     const FACTOR_BITS: u32 = 29;

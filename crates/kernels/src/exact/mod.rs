@@ -2,6 +2,7 @@
 
 mod block;
 mod element;
+mod extremes;
 mod quotient;
 mod scale;
 

@@ -226,10 +226,13 @@ impl Engine {
                 gathering.ready.push((task, Contribution { weight, tensors }));
             }
             Course::Relay { .. } => {
-                self.keep(task, &tensors);
-                self.pass_on(task);
+                if self.keep(task, &tensors) {
+                    self.pass_on(task);
+                }
             }
-            Course::Broadcast | Course::Send => self.keep(task, &tensors),
+            Course::Broadcast | Course::Send => {
+                self.keep(task, &tensors);
+            }
         }
     }
 
@@ -247,17 +250,19 @@ impl Engine {
         }
     }
 
-    /// Keeps a counted reply at the run's home.
-    fn keep(&mut self, task: TaskId, tensors: &Tensors) {
+    /// Keeps a counted reply at the run's home, and says whether it is there.
+    fn keep(&mut self, task: TaskId, tensors: &Tensors) -> bool {
         if let Err(limit) = self.hold(task.operation, tensors.encoded().len() as u64) {
-            return self.overfilled(task, limit);
+            self.overfilled(task, limit);
+            return false;
         }
         let kept = self.ledger.put(tensors.hash(), tensors.encoded());
         self.step(Input::GivenBack(task));
-        match kept {
+        match &kept {
             Ok(()) => self.effects.push(Effect::Drop(task)),
-            Err(error) => self.halt(&error),
+            Err(error) => self.halt(error),
         }
+        kept.is_ok()
     }
 
     /// The hold cannot take a reply: its operation fails as a limit.
