@@ -61,9 +61,11 @@ pub(crate) struct Held {
 
 impl Held {
     /// The runtime has given its bytes back, or made them its home's: they are in transfer or in a fold
-    /// no more, whoever still has them.
+    /// no more, whoever still has them. Their memory goes first: with the permit, another reply's is taken.
     pub(crate) fn let_go(self) {
-        if let Some(permit) = &self.permit {
+        let Self { encoded, permit, .. } = self;
+        drop(encoded);
+        if let Some(permit) = permit {
             permit.give_back();
         }
     }
