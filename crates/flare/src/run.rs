@@ -8,6 +8,7 @@ mod cohort;
 mod counting;
 mod error;
 mod execute;
+mod failure;
 mod folder;
 mod history;
 mod inputs;
@@ -37,7 +38,7 @@ pub const MODEL_FILE: &str = "model.safetensors";
 pub const BEST_FILE: &str = "best.safetensors";
 /// One line for each ended operation: its metrics, by client as well.
 pub const METRICS_FILE: &str = "metrics.jsonl";
-/// One line for each ended operation: who was asked, who counts, how each client ended.
+/// One line for each ended operation: who was asked, who counts, how each client ended, why it failed if it did.
 pub const COHORT_FILE: &str = "cohort.jsonl";
 /// What the run is a function of.
 pub const RECEIPT_FILE: &str = "receipt.json";

@@ -1,8 +1,9 @@
 //! `flare run`: what it writes where, and what changes the result.
 
 use expect_test::expect;
+use serde_json::Value;
 
-use crate::place::{FIXED, Place};
+use crate::place::{FIXED, Place, with_learner};
 
 #[test]
 fn the_closing_table_is_on_standard_output_alone_and_progress_on_standard_error() {
@@ -112,6 +113,26 @@ fn a_cohort_record_replays_a_run() {
     let args = ["run", "job.toml", "--quiet", "--cohort", "out/cohort.jsonl"];
     let second = place.flare(&args).well();
     assert_eq!(first.figure("model hash"), second.figure("model hash"));
+}
+
+/// Where it would not fail: nobody is asked in the round that did.
+#[test]
+fn a_cohort_record_replays_a_failure() {
+    let place = Place::with_job(&with_learner("kind = \"failing\"\nrounds = [2]"));
+    let run = |args: &[&str]| {
+        let ended = place.flare(&[&["run", "job.toml", "--quiet", "--json"], args].concat());
+        assert_eq!(ended.code, Some(1), "{ended}");
+        let lines = ended.json();
+        let operation = lines[lines.len() - 2].clone();
+        (operation, ended.summary()["messages"].clone())
+    };
+    let (failed, said) = run(&["--out", "out"]);
+    let again = ["--cohort", "out/cohort.jsonl", "--set", "learner.rounds=[9]"];
+    let (again, said_again) = run(&again);
+    assert_eq!(said_again, said);
+    let of = |line: &Value| (line["operation"].clone(), line["error"].clone());
+    assert_eq!(of(&again), of(&failed));
+    assert_eq!((&failed["trained"], &again["trained"]), (&4.into(), &2.into()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::mpsc;
 use rustc_hash::FxHashMap;
@@ -16,7 +17,7 @@ use crate::metric::{Direction, MeanMetric, Metrics};
 use crate::names::{Rank, Roster};
 use crate::operation::{Gather, Key, OperationId, OperationSpec, SpecDigest};
 use crate::operations::Error;
-use crate::outcome::{CountedReply, Record, Weight};
+use crate::outcome::{ClientEnd, CountedReply, Failure, Gathered, Record, Weight};
 use crate::pool::Pool;
 use crate::shareable::Shareable;
 use crate::sums::ScalarSum;
@@ -215,6 +216,31 @@ impl Gathering {
         self.verdict.is_some() && !self.over && !self.folding && (made || !closed)
     }
 
+    /// What is recorded of it, when `unit` carried it out and it took no time.
+    pub(super) fn record_of(
+        &self,
+        operation: OperationId,
+        unit: Hash,
+        ends: Vec<ClientEnd>,
+        result: Result<Gathered, Failure>,
+    ) -> Record {
+        Record {
+            operation,
+            key: self.key.clone(),
+            round: self.spec.task.round,
+            task: Arc::clone(&self.task.name),
+            digest: self.digest.clone(),
+            unit,
+            timed: self.spec.is_timed(),
+            deadline_anew: self.is_anew && self.spec.policy.deadline.is_some(),
+            ends,
+            duration: Duration::ZERO,
+            metrics: self.metrics(),
+            total_weight: self.total_weight(),
+            result,
+        }
+    }
+
     /// Metrics over the replies that count: exact means, each rounded once.
     pub(super) fn metrics(&self) -> Metrics {
         let mut sums: BTreeMap<Arc<str>, (Direction, ScalarSum)> = BTreeMap::new();
@@ -257,8 +283,16 @@ impl Gathering {
         }
     }
 
-    /// No event comes after this: the streams end.
-    pub(super) fn end_streams(&mut self) {
+    /// The first event.
+    pub(super) fn tell_start(&mut self, operation: OperationId, replayed: bool) {
+        let (key, selected) = (self.key.clone(), Arc::clone(&self.selected));
+        self.tell(Event { replayed, what: What::OperationStarted { operation, key, selected } });
+    }
+
+    /// The last event: after it the streams end.
+    pub(super) fn tell_end(&mut self, record: Arc<Record>, replayed: bool) {
+        self.record = Some(Arc::clone(&record));
+        self.tell(Event { replayed, what: What::OperationEnded { record } });
         self.over = true;
         self.listeners.clear();
     }

@@ -14,9 +14,6 @@ use crate::value::Value;
 use super::Home;
 use super::used::UsedLabels;
 
-/// Whose replies counted in an earlier run, by operation.
-pub type Cohort = BTreeMap<Key, Vec<Rank>>;
-
 /// The run's memory: everything goes to the journal first.
 pub(super) struct Ledger {
     home: Home,

@@ -6,6 +6,7 @@
 
 mod active;
 mod check;
+mod cohort;
 mod engine;
 mod gathering;
 mod ledger;
@@ -33,8 +34,8 @@ use crate::pool::Pool;
 use crate::transport::{FetchError, Transport};
 use crate::value::Value;
 
+pub use cohort::{Cohort, Ending};
 use engine::Engine;
-pub use ledger::Cohort;
 pub use machine::{Counters, Limits};
 
 /// Where a run is remembered.
@@ -78,7 +79,7 @@ pub struct Options {
     pub reply_in: Chain,
     /// Hash of what the job says of all filters, the clients' too: part of every specification.
     pub filters: Hash,
-    /// The record of an earlier run, whose cohorts are to be used again.
+    /// The record of an earlier run, whose cohorts are to be used again, and whose failures are to fail again.
     pub cohort: Option<Cohort>,
     /// Whether a run may go on with other units than it began with (contract 8).
     pub accept_units: bool,

@@ -1,13 +1,16 @@
-//! Reading the record of an earlier run, to replay it: whose replies counted, by operation.
+//! Reading the record of an earlier run, to replay it: whose replies counted, or why none did, by operation.
 
 use std::path::Path;
 
 use flare_core::names::{HELD_OUT, Name, Rank, Roster};
 use flare_core::operation::Key;
-use flare_core::runtime::Cohort;
+use flare_core::outcome::Failure;
+use flare_core::runtime::{Cohort, Ending};
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::Error;
+use super::failure::Told;
 
 /// The largest record that is read, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
@@ -27,7 +30,7 @@ pub(super) fn read(path: &Path, roster: &Roster) -> Result<Cohort, Error> {
     let mut cohort = Cohort::new();
     for (index, line) in text.lines().enumerate() {
         let row = row(line, roster).map_err(|why| fault(format!("line {}: {why}", index + 1)))?;
-        cohort.extend(row);
+        cohort.extend([row]);
     }
     if cohort.is_empty() {
         return Err(fault("it names no operation: is it the cohort.jsonl of a run?".into()));
@@ -35,8 +38,8 @@ pub(super) fn read(path: &Path, roster: &Roster) -> Result<Cohort, Error> {
     Ok(cohort)
 }
 
-/// An operation and who counted; nothing for one that failed.
-fn row(line: &str, roster: &Roster) -> Result<Option<(Key, Vec<Rank>)>, String> {
+/// An operation and how it ended.
+fn row(line: &str, roster: &Roster) -> Result<(Key, Ending), String> {
     let row: Json = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let key = match &row["operation"] {
         Json::String(label) => {
@@ -45,19 +48,42 @@ fn row(line: &str, roster: &Roster) -> Result<Option<(Key, Vec<Rank>)>, String> 
         Json::Number(ordinal) => Key::Ordinal(ordinal.as_u64().ok_or("`operation` is no ordinal")?),
         _ => return Err("`operation` is missing".into()),
     };
-    if !row["failure"].is_null() {
-        return Ok(None);
+    let ending = match &row["failure"] {
+        Json::Null => Ending::Counted(ranks(&row, "counted", roster)?),
+        failure => {
+            let failure = self::failure(failure).map_err(|why| format!("operation {key} {why}"))?;
+            Ending::Failed { asked: ranks(&row, "selected", roster)?, failure }
+        }
+    };
+    Ok((key, ending))
+}
+
+fn failure(failure: &Json) -> Result<Failure, String> {
+    if failure.is_string() {
+        return Err(
+            "failed, and the record says why in words only, as earlier versions wrote it: \
+                    such a run cannot be replayed"
+                .into(),
+        );
     }
-    let counted = row["counted"].as_array().ok_or("`counted` is no list")?;
-    let mut ranks = Vec::with_capacity(counted.len());
-    for name in counted {
-        let name = name.as_str().ok_or("`counted` holds something that is no name")?;
+    let Told(failure) = Told::deserialize(failure)
+        .map_err(|error| format!("failed, and `failure` does not say why: {error}"))?;
+    Ok(failure)
+}
+
+/// The clients of a list, ascending.
+fn ranks(row: &Json, field: &str, roster: &Roster) -> Result<Vec<Rank>, String> {
+    let names = row[field].as_array().ok_or_else(|| format!("`{field}` is no list"))?;
+    let rank = |name: &Json| {
+        let no_name = || format!("`{field}` holds something that is no name");
+        let name = name.as_str().ok_or_else(no_name)?;
         let held_out = (name == HELD_OUT).then(|| roster.held_out());
         let rank = roster.rank(name).or(held_out);
-        ranks.push(rank.ok_or_else(|| {
+        rank.ok_or_else(|| {
             format!("client \"{}\" is not on this job's roster", flare_core::shown(name))
-        })?);
-    }
-    ranks.sort();
-    Ok(Some((key, ranks)))
+        })
+    };
+    let mut ranks = names.iter().map(rank).collect::<Result<Vec<_>, _>>()?;
+    ranks.sort_unstable();
+    Ok(ranks)
 }

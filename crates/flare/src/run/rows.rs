@@ -9,6 +9,7 @@ use flare_core::outcome::{ClientEnd, End, Record};
 use flare_store::{Folder, Lines};
 use serde_json::{Map, Value as Json, json};
 
+use super::failure::Told;
 use super::{COHORT_FILE, METRICS_FILE};
 
 /// The two files, open for more lines.
@@ -99,7 +100,7 @@ fn metrics_row(record: &Record, roster: &Roster) -> Json {
         "bytes": bytes,
         "weight": record.total_weight,
         "timed": record.timed,
-        "failure": failure(record),
+        "failure": record.result.as_ref().err().map(ToString::to_string),
         "metrics": means,
         "clients": clients,
     })
@@ -126,13 +127,9 @@ fn cohort_row(record: &Record, roster: &Roster) -> Json {
         "operation": key(&record.key),
         "timed": record.timed,
         "deadline_anew": record.deadline_anew,
-        "failure": failure(record),
+        "failure": record.result.as_ref().err().map(|failure| Told(failure.clone())),
         "selected": selected,
         "counted": counted,
         "outcomes": outcomes,
     })
-}
-
-fn failure(record: &Record) -> Option<String> {
-    record.result.as_ref().err().map(ToString::to_string)
 }

@@ -9,6 +9,7 @@ mod kills;
 mod limits;
 mod local;
 mod refused;
+mod replays;
 mod resources;
 mod runs;
 mod toy;

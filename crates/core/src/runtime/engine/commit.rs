@@ -42,9 +42,7 @@ impl Engine {
         for end in &record.ends {
             tell_failure(gathering, operation, end, roster, false);
         }
-        gathering.record = Some(Arc::clone(&record));
-        gathering.tell(Event { replayed: false, what: What::OperationEnded { record } });
-        gathering.end_streams();
+        gathering.tell_end(record, false);
         let unused = std::mem::take(&mut gathering.ready);
         unused.into_iter().for_each(|(task, _)| self.give_back(task));
         Ok(())
@@ -96,21 +94,25 @@ impl Engine {
         let (_, order) = self.machine.seats(operation)?;
         let ends = order.iter().filter_map(|at| self.end(operation, *at)).collect();
         let gathering = self.gatherings.get(&operation)?;
-        Some(Record {
-            operation,
-            key: gathering.key.clone(),
-            round: gathering.spec.task.round,
-            task: Arc::clone(&gathering.task.name),
-            digest: gathering.digest.clone(),
-            unit: self.unit,
-            timed: gathering.spec.is_timed(),
-            deadline_anew: gathering.is_anew && gathering.spec.policy.deadline.is_some(),
-            ends,
-            duration: self.now.since(gathering.started),
-            metrics: gathering.metrics(),
-            total_weight: gathering.total_weight(),
-            result,
-        })
+        let mut record = gathering.record_of(operation, self.unit, ends, result);
+        record.duration = self.now.since(gathering.started);
+        Some(record)
+    }
+
+    /// Ends an operation as it ended in the run that is replayed, with nobody asked.
+    pub(super) fn fail_again(
+        &mut self,
+        operation: OperationId,
+        mut gathering: Gathering,
+        failure: Failure,
+    ) -> Result<(), Error> {
+        let record = gathering.record_of(operation, self.unit, Vec::new(), Err(failure));
+        let record = Arc::new(record);
+        self.ledger.end(&record)?;
+        gathering.tell_start(operation, false);
+        gathering.tell_end(record, false);
+        self.gatherings.insert(operation, gathering);
+        Ok(())
     }
 }
 

@@ -1,6 +1,5 @@
 //! How an operation begins: resolved, compared with the journal, and dispatched.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::{Event, Interest, Kind, What};
@@ -9,9 +8,7 @@ use crate::filter::{self, Passage, Point};
 use crate::hash::Hash;
 use crate::journal::{self, Entry};
 use crate::names::{Rank, Roster};
-use crate::operation::{
-    Gather, Key, OnFailure, OperationId, OperationSpec, ReplyPolicy, SpecDigest, StateAccess,
-};
+use crate::operation::{Gather, Key, OperationId, OperationSpec, SpecDigest, StateAccess};
 use crate::operations::Error;
 use crate::outcome::{ClientEnd, CountedReply, End, Gathered, Record};
 use crate::shareable::Shareable;
@@ -19,6 +16,7 @@ use crate::tensor::Tensors;
 use crate::transport::TaskId;
 
 use super::super::check::Rules;
+use super::super::cohort::{self, Repeated};
 use super::super::gathering::Gathering;
 use super::super::machine::{Input, Kept, Start};
 use super::super::targets;
@@ -35,7 +33,7 @@ impl Engine {
         let key = self.ledger.key(spec.label.clone())?;
         self.check_alone(&key)?;
         let fault = |fault| Error::Spec { key: key.clone(), fault };
-        let (spec, selected) = self.resolve(spec, &key).map_err(fault)?;
+        let Repeated { spec, selected, failure } = self.resolve(spec, &key).map_err(fault)?;
         let digest = spec.digest(&selected, self.options.filters);
         if let Some(record) = self.ledger.answer(&key) {
             return self.answer(&key, &spec, &digest, record, interest);
@@ -59,31 +57,16 @@ impl Engine {
             self.ledger.append(&[started], false)?;
         }
         let stops = begun.map(|begun| begun.stops).unwrap_or_default();
-        self.begin(operation, gathering, selected, stops)?;
+        match failure {
+            Some(failure) => self.fail_again(operation, gathering, failure)?,
+            None => self.begin(operation, gathering, selected, stops)?,
+        }
         Ok((operation, key))
     }
 
-    fn resolve(
-        &self,
-        mut spec: OperationSpec,
-        key: &Key,
-    ) -> Result<(OperationSpec, Vec<Rank>), String> {
-        let mut selected = targets::resolve(&spec, key, self.run.seed, &self.run.roster)?;
-        let Some(cohort) = &self.options.cohort else { return Ok((spec, selected)) };
-        let counted = cohort.get(key);
-        let counted = counted.ok_or("the cohort record that is replayed has no such operation")?;
-        // In the order of the course: a relay's depends on it.
-        let counted: BTreeSet<Rank> = counted.iter().copied().collect();
-        selected.retain(|rank| counted.contains(rank));
-        if selected.iter().collect::<BTreeSet<_>>().len() < counted.len() {
-            return Err(
-                "the cohort record that is replayed has clients that it does not ask".into()
-            );
-        }
-        let on_failure = OnFailure::Fail;
-        let accept_non_finite = spec.policy.accept_non_finite;
-        spec.policy = ReplyPolicy { on_failure, accept_non_finite, ..Default::default() };
-        Ok((spec, selected))
+    fn resolve(&self, spec: OperationSpec, key: &Key) -> Result<Repeated, String> {
+        let selected = targets::resolve(&spec, key, self.run.seed, &self.run.roster)?;
+        cohort::repeat(self.options.cohort.as_ref(), key, spec, selected)
     }
 
     /// Everything about an operation that does not need the machine.
@@ -161,12 +144,7 @@ impl Engine {
         selected: Vec<Rank>,
         stops: Vec<ClientEnd>,
     ) -> Result<(), Error> {
-        let what = What::OperationStarted {
-            operation,
-            key: gathering.key.clone(),
-            selected: Arc::clone(&gathering.selected),
-        };
-        gathering.tell(Event { replayed: false, what });
+        gathering.tell_start(operation, false);
         let kept = self.kept_stops(operation, &mut gathering, stops)?;
         let start = Start {
             operation,
@@ -244,7 +222,6 @@ impl Engine {
         let (digest, interest) = (digest.clone(), interest);
         let mut gathering = self.prepare(operation, key, spec, digest, &selected, interest)?;
         replay(&mut gathering, &record, &self.run.roster);
-        gathering.end_streams();
         self.gatherings.insert(operation, gathering);
         Ok((operation, key.clone()))
     }
@@ -293,9 +270,7 @@ impl Engine {
 /// Tells the events of a journaled operation again, in the order of its ends.
 fn replay(gathering: &mut Gathering, record: &Arc<Record>, roster: &Roster) {
     let (operation, replayed) = (record.operation, true);
-    let (key, selected) = (record.key.clone(), Arc::clone(&gathering.selected));
-    let what = What::OperationStarted { operation, key, selected };
-    gathering.tell(Event { replayed, what });
+    gathering.tell_start(operation, replayed);
     for end in &record.ends {
         if matches!(end.end, End::Counted(_)) && gathering.interest.has(Kind::Reply) {
             let client = roster.name(end.rank);
@@ -303,7 +278,5 @@ fn replay(gathering: &mut Gathering, record: &Arc<Record>, roster: &Roster) {
         }
         tell_failure(gathering, operation, end, roster, replayed);
     }
-    gathering.record = Some(Arc::clone(record));
-    let record = Arc::clone(record);
-    gathering.tell(Event { replayed, what: What::OperationEnded { record } });
+    gathering.tell_end(Arc::clone(record), replayed);
 }

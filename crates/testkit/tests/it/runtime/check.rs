@@ -7,6 +7,7 @@ use flare_core::journal::Entry;
 use flare_core::names::Rank;
 use flare_core::operation::{Key, OperationId};
 use flare_core::outcome::{ClientEnd, End, Record};
+use flare_core::runtime::{Cohort, Ending};
 use flare_testkit::sim::log::Seen;
 
 /// Checks a whole log, each thing against all that came before it.
@@ -133,9 +134,35 @@ fn shown(end: &ClientEnd) -> String {
     }
 }
 
-/// Who counted, by operation, if all of them succeeded: the cohort record.
-pub(crate) fn cohorts(log: &[Seen]) -> Option<flare_core::runtime::Cohort> {
-    let failed = records(log).any(|record| record.result.is_err());
-    let of = |record: &Record| (record.key.clone(), ranks(record));
-    (!failed).then(|| records(log).map(of).collect())
+/// How each operation ended: the cohort record.
+pub(crate) fn cohorts(log: &[Seen]) -> Cohort {
+    let ending = |record: &Record| match &record.result {
+        Ok(_) => Ending::Counted(ranks(record)),
+        Err(failure) => Ending::Failed {
+            asked: record.ends.iter().map(|end| end.rank).collect(),
+            failure: failure.clone(),
+        },
+    };
+    records(log).map(|record| (record.key.clone(), ending(record))).collect()
+}
+
+/// A replay repeats the failures of its record, as the controller was told of them, and asks nobody for it.
+/// Hands back how many there were.
+pub(crate) fn repeated_failures(replay: &[Seen], cohort: &Cohort) -> usize {
+    let failures = cohort.iter().filter_map(|(key, ending)| match ending {
+        Ending::Counted(_) => None,
+        Ending::Failed { failure, .. } => Some(format!("failure {key}: {failure:?}")),
+    });
+    let failures: BTreeSet<String> = failures.collect();
+    let told = replay.iter().filter_map(|seen| match seen {
+        Seen::Noted(note) if note.starts_with("failure") => Some(note.clone()),
+        _ => None,
+    });
+    assert_eq!(told.collect::<BTreeSet<_>>(), failures, "what the controller was told");
+    for record in records(replay).filter(|record| record.result.is_err()) {
+        let asks = |seen: &&Seen| matches!(seen, Seen::Dispatched(task, _) if task.operation == record.operation);
+        let asked = replay.iter().find(asks);
+        assert!(asked.is_none(), "{} fails again, and somebody is asked: {asked:?}", record.key);
+    }
+    failures.len()
 }

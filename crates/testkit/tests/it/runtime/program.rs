@@ -188,7 +188,10 @@ impl Program {
 fn note(log: &Log, outcome: Result<Outcome, Error>) -> Result<Option<Outcome>, Error> {
     let (key, result) = match outcome {
         Ok(outcome) => (outcome.record.key.clone(), Ok(Some(outcome))),
-        Err(Error::Failed { key, failure: _ }) => (key, Ok(None)),
+        Err(Error::Failed { key, failure }) => {
+            log.push(Seen::Noted(format!("failure {key}: {failure:?}")));
+            (key, Ok(None))
+        }
         Err(error) => return Err(error),
     };
     log.push(Seen::Noted(format!("outcome {key}")));
