@@ -114,16 +114,13 @@ pub enum Entry {
     },
 }
 
-/// Moves the heads of the clients' states by what an operation's record says.
-pub(crate) fn move_heads(heads: &mut BTreeMap<Rank, OperationId>, record: &Record) {
+/// The clients whose states an operation has written: its versions become the heads when it is released.
+pub(crate) fn wrote(record: &Record) -> Vec<Rank> {
     if record.result.is_err() {
-        return;
+        return Vec::new();
     }
-    for (rank, reply) in record.counted() {
-        if reply.wrote_state {
-            heads.insert(rank, record.operation);
-        }
-    }
+    let counted = record.counted().into_iter();
+    counted.filter(|(_, reply)| reply.wrote_state).map(|(rank, _)| rank).collect()
 }
 
 /// Why the run's memory cannot be written or read.

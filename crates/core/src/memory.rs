@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::hash::Hash;
-use crate::journal::{BlobStore, Entry, Error, Journal, StateStore, move_heads};
+use crate::journal::{BlobStore, Entry, Error, Journal, StateStore, wrote};
 use crate::names::Rank;
 use crate::operation::OperationId;
 
@@ -36,36 +36,51 @@ impl Journal for MemoryJournal {
     }
 }
 
-/// Drops ended operations and older checkpoints before the last checkpoint.
+/// Drops released operations and older checkpoints before the last checkpoint. Of what it drops the heads of
+/// states stay, where they moved in between the operations that are kept.
 fn forget(entries: &mut Vec<Entry>) {
     let is_checkpoint = |entry: &Entry| matches!(entry, Entry::Checkpoint { .. });
     let Some(last) = entries.iter().rposition(is_checkpoint) else { return };
     let after = entries.split_off(last);
-    let mut ended = BTreeSet::new();
+    let released: BTreeSet<OperationId> = entries.iter().filter_map(released).collect();
+    let mut written = BTreeMap::new();
     let mut heads = BTreeMap::new();
-    for entry in entries.iter() {
-        match entry {
+    let mut kept = Vec::new();
+    for entry in entries.drain(..) {
+        match &entry {
+            Entry::Run(_) | Entry::Opened { .. } | Entry::Value { .. } => kept.push(entry),
+            Entry::Started { operation, .. } if !released.contains(operation) => {
+                if !heads.is_empty() {
+                    kept.push(Entry::Forgot { heads: std::mem::take(&mut heads) });
+                }
+                kept.push(entry);
+            }
+            Entry::Stop { operation, .. } if !released.contains(operation) => kept.push(entry),
+            Entry::Ended(record) if !released.contains(&record.operation) => kept.push(entry),
             Entry::Ended(record) => {
-                ended.insert(record.operation);
-                move_heads(&mut heads, record);
+                written.insert(record.operation, wrote(record));
+            }
+            Entry::Released { operation } => {
+                let wrote = written.remove(operation).unwrap_or_default();
+                heads.extend(wrote.into_iter().map(|rank| (rank, *operation)));
             }
             Entry::Forgot { heads: known } => heads.extend(known),
-            _ => {}
+            Entry::Started { .. }
+            | Entry::Stop { .. }
+            | Entry::Concluded { .. }
+            | Entry::Checkpoint { .. } => {}
         }
     }
-    entries.retain(|entry| match entry {
-        Entry::Run(_) | Entry::Opened { .. } | Entry::Value { .. } => true,
-        Entry::Started { operation, .. } | Entry::Stop { operation, .. } => {
-            !ended.contains(operation)
-        }
-        Entry::Ended(_)
-        | Entry::Concluded { .. }
-        | Entry::Released { .. }
-        | Entry::Checkpoint { .. }
-        | Entry::Forgot { .. } => false,
-    });
-    entries.push(Entry::Forgot { heads });
-    entries.extend(after);
+    kept.push(Entry::Forgot { heads });
+    kept.extend(after);
+    *entries = kept;
+}
+
+fn released(entry: &Entry) -> Option<OperationId> {
+    match entry {
+        Entry::Released { operation } => Some(*operation),
+        _ => None,
+    }
 }
 
 /// Blobs in memory, shared with whoever put them.

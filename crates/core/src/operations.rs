@@ -85,12 +85,15 @@ pub enum Error {
         /// The one in flight.
         other: Key,
     },
-    /// Two operations that write the same client's state are in flight (contract 21).
-    #[error("operation {key} writes the state of client {client}, as {other}, in flight, does")]
+    /// Two operations write the same client's state, and the first was not released (contract 21).
+    #[error(
+        "operation {key} writes the state of client {client}, as {other} does, which is in flight or was \
+         not waited for: wait for it first"
+    )]
     StateConflict {
         /// The new operation.
         key: Key,
-        /// The one in flight.
+        /// The first.
         other: Key,
         /// A client of both.
         client: String,
@@ -156,13 +159,16 @@ fn taken(in_use: u64) -> String {
 /// O3. What `OperationEnded` tells is durable before it is told.
 /// O4. Replies after the decision are counted as late, duplicates as duplicates; neither changes anything.
 /// O5. `events` gives an operation's events from its beginning, however late it is called, until `release`.
-/// O6. After `release` of an operation its client side is free of it.
+/// O6. After `release` of an operation its client side is free of it; where an operation in flight started from
+/// a version of a client's state that goes with the release, then when that one is over.
 /// O7. `cancel` ends the operation with the failure `Cancelled`, or not at all if it was decided before.
 /// O8. `value` gives the same value under one name for the whole life of the run.
 /// O9. `checkpoint` is durable before it returns, and is what `open` gives in the next process.
 /// O10. A journal that cannot be written ends the run with an error, and nothing is released.
 /// O11. An operation without aggregator is [`Error::Hold`] at its start if its replies do not fit into what the
 /// hold has left; replies that turn out larger than their task, and overfill it, make it fail as a limit.
+/// O12. All attempts of a task start from the version of its client's state that was the head when its operation
+/// was started: the one left by the last operation that was released by then, wrote it and counted the client.
 #[async_trait]
 pub trait Operations: Send + Sync {
     /// The run, as this process found it.

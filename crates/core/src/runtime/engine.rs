@@ -17,8 +17,7 @@ use futures::stream::{BoxStream, StreamExt};
 use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::hash::Hash;
-use crate::journal::{BlobStore, Entry, Run};
-use crate::names::Rank;
+use crate::journal::{BlobStore, Run};
 use crate::operation::{Key, OperationId};
 use crate::operations::{Error, Opened};
 use crate::transport::TaskId;
@@ -26,7 +25,8 @@ use crate::value::Value;
 
 use super::check::Fetch;
 use super::gathering::{Fold, Gathering};
-use super::ledger::{Ledger, Unreleased, counted_ranks};
+use super::heads::Releases;
+use super::ledger::Ledger;
 use super::machine::{Counters, Effect, Input, Machine};
 use super::{Home, Options};
 
@@ -48,6 +48,8 @@ pub(crate) struct Engine {
     gatherings: BTreeMap<OperationId, Gathering>,
     effects: Vec<Effect>,
     jobs: Vec<Job>,
+    /// Of what the client side is to be told.
+    releases: Releases,
     now: Timestamp,
     stopped: Option<Error>,
 }
@@ -57,7 +59,7 @@ impl Engine {
         run: Run,
         home: Home,
         options: Options,
-    ) -> Result<(Self, Opened, Unreleased), Error> {
+    ) -> Result<(Self, Opened, Releases), Error> {
         let (ledger, opened, unreleased) = Ledger::open(run, home, options.accept_units)?;
         let engine = Self {
             run: Arc::clone(&opened.run),
@@ -68,6 +70,7 @@ impl Engine {
             gatherings: BTreeMap::new(),
             effects: Vec::new(),
             jobs: Vec::new(),
+            releases: Vec::new(),
             now: Timestamp::default(),
             stopped: None,
         };
@@ -84,6 +87,10 @@ impl Engine {
 
     pub(super) fn take_jobs(&mut self) -> Vec<Job> {
         std::mem::take(&mut self.jobs)
+    }
+
+    pub(super) fn take_releases(&mut self) -> Releases {
+        std::mem::take(&mut self.releases)
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -168,18 +175,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Forgets an operation; hands back those who count, for the client side.
-    pub(super) fn release(&mut self, operation: OperationId) -> Result<Vec<Rank>, Error> {
+    /// Forgets an operation. Its states become the heads.
+    pub(super) fn release(&mut self, operation: OperationId) -> Result<(), Error> {
         self.check_alive()?;
-        let known = self.gatherings.get(&operation).is_some_and(|gathering| gathering.over);
-        if !known {
-            return Err(Error::Unknown { operation });
-        }
-        self.ledger.append(&[Entry::Released { operation }], false)?;
-        let gathering = self.gatherings.remove(&operation);
+        let over = self.gatherings.get(&operation).filter(|gathering| gathering.over);
+        let record = over.and_then(|gathering| gathering.record.clone());
+        let record = record.ok_or(Error::Unknown { operation })?;
+        let releases = self.ledger.release(&record)?;
+        self.releases.extend(releases);
+        self.gatherings.remove(&operation);
         self.step(Input::Forget(operation));
-        let record = gathering.and_then(|gathering| gathering.record);
-        Ok(record.as_deref().map(counted_ranks).unwrap_or_default())
+        Ok(())
     }
 
     pub(super) fn interrupt(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::hash::Hash;
-use crate::journal::{Entry, Run, move_heads};
+use crate::journal::{Entry, Run, wrote};
 use crate::names::Rank;
 use crate::operation::{Key, OperationId, SpecDigest};
 use crate::operations::{Error, Opened};
@@ -12,6 +12,7 @@ use crate::outcome::{ClientEnd, End, Gathered, Record};
 use crate::value::Value;
 
 use super::Home;
+use super::heads::{Heads, Releases};
 use super::used::UsedLabels;
 
 /// The run's memory: everything goes to the journal first.
@@ -27,7 +28,7 @@ pub(super) struct Ledger {
     concluded: BTreeMap<OperationId, Hash>,
     values: BTreeMap<String, Value>,
     /// The head of each client's state.
-    heads: BTreeMap<Rank, OperationId>,
+    pub(super) heads: Heads,
     next_operation: u64,
     next_ordinal: u64,
     /// Blobs kept since each of the last checkpoints, the newest at the back.
@@ -45,16 +46,13 @@ pub(super) struct Begun {
     pub(super) stops: Vec<ClientEnd>,
 }
 
-/// Operations that ended but whose client side was not told.
-pub(super) type Unreleased = Vec<(OperationId, Vec<Rank>)>;
-
 impl Ledger {
     /// Opens the journal as the run's one writer.
     pub(super) fn open(
         run: Run,
         home: Home,
         accept_units: bool,
-    ) -> Result<(Self, Opened, Unreleased), Error> {
+    ) -> Result<(Self, Opened, Releases), Error> {
         let entries = home.journal.entries()?;
         let mut past = Past::default();
         entries.into_iter().for_each(|entry| past.take(entry));
@@ -67,7 +65,7 @@ impl Ledger {
         }
         first.push(Entry::Opened { epoch });
         home.journal.append(&first, true)?;
-        let unreleased = std::mem::take(&mut past.unreleased).into_iter().collect();
+        let unreleased = past.unreleased();
         let checkpoint = past.checkpoint.take();
         let ledger = Self {
             home,
@@ -124,10 +122,6 @@ impl Ledger {
         operation
     }
 
-    pub(super) fn head(&self, rank: Rank) -> Option<OperationId> {
-        self.heads.get(&rank).copied()
-    }
-
     /// Appends to the journal. The first failure is final: nothing is written after it.
     pub(super) fn append(&mut self, entries: &[Entry], sync: bool) -> Result<(), Error> {
         if let Some(error) = &self.broken {
@@ -165,11 +159,17 @@ impl Ledger {
         }
     }
 
-    /// Commits an operation's end; its state heads move with it.
-    pub(super) fn end(&mut self, record: &Arc<Record>) -> Result<(), Error> {
+    /// Commits an operation's end; hands back the releases that waited for it.
+    pub(super) fn end(&mut self, record: &Arc<Record>) -> Result<Releases, Error> {
         self.append(&[Entry::Ended(Arc::clone(record))], true)?;
-        move_heads(&mut self.heads, record);
-        Ok(())
+        Ok(self.heads.end(record.operation))
+    }
+
+    /// Notes an operation's release, with which state heads move; hands back the releases that the client
+    /// side may be told of.
+    pub(super) fn release(&mut self, record: &Record) -> Result<Releases, Error> {
+        self.append(&[Entry::Released { operation: record.operation }], false)?;
+        Ok(self.heads.release(record, counted_ranks(record)))
     }
 
     /// Says what a closure made of an operation's replies.
@@ -230,11 +230,11 @@ struct Past {
     ended: BTreeMap<Key, Arc<Record>>,
     /// Failures that the controller did not go on after: those are run again (contract 5).
     failed: BTreeSet<Key>,
-    unreleased: BTreeMap<OperationId, Vec<Rank>>,
+    unreleased: BTreeMap<OperationId, Arc<Record>>,
     begun: BTreeMap<Key, Begun>,
     concluded: BTreeMap<OperationId, Hash>,
     values: BTreeMap<String, Value>,
-    heads: BTreeMap<Rank, OperationId>,
+    heads: Heads,
     checkpoint: Option<Value>,
     ordinals: u64,
     next_operation: u64,
@@ -246,7 +246,8 @@ impl Past {
         match entry {
             Entry::Run(run) => self.run = Some(run),
             Entry::Opened { epoch } => self.epoch = epoch,
-            Entry::Started { operation, key, digest, .. } => {
+            Entry::Started { operation, key, digest, selected } => {
+                self.heads.begin(operation, selected.into());
                 self.next_operation = self.next_operation.max(operation.0 + 1);
                 if self.failed.remove(&key) {
                     self.ended.remove(&key);
@@ -259,9 +260,10 @@ impl Past {
             Entry::Stop { operation, stop, end } => self.stop(operation, stop, end),
             Entry::Ended(record) => {
                 self.begun.remove(&record.key);
-                move_heads(&mut self.heads, &record);
+                // What may be told now was told then; so it was at a release.
+                drop(self.heads.end(record.operation));
                 self.blobs.extend(blobs_of(&record));
-                self.unreleased.insert(record.operation, counted_ranks(&record));
+                self.unreleased.insert(record.operation, Arc::clone(&record));
                 if record.result.is_err() {
                     self.failed.insert(record.key.clone());
                 }
@@ -272,7 +274,9 @@ impl Past {
                 self.concluded.insert(operation, value);
             }
             Entry::Released { operation } => {
-                self.unreleased.remove(&operation);
+                if let Some(record) = self.unreleased.remove(&operation) {
+                    drop(self.heads.release(&record, counted_ranks(&record)));
+                }
             }
             Entry::Checkpoint { state, pins, ordinals } => {
                 self.failed.clear();
@@ -280,7 +284,7 @@ impl Past {
                 self.blobs.extend(pins);
                 self.ordinals = ordinals;
             }
-            Entry::Forgot { heads } => self.heads.extend(heads),
+            Entry::Forgot { heads } => self.heads.advance(heads),
             Entry::Value { name, value } => {
                 if let Ok(value) = Value::decode(&value) {
                     self.values.insert(name, value);
@@ -297,6 +301,14 @@ impl Past {
             }
             begun.stops.push(end);
         }
+    }
+
+    /// Operations that ended without their client side being told, and that left no states: where one did, the
+    /// heads move when the controller releases it, and the client side hears of it then.
+    fn unreleased(&mut self) -> Releases {
+        let unreleased = std::mem::take(&mut self.unreleased).into_iter();
+        let stateless = unreleased.filter(|(_, record)| wrote(record).is_empty());
+        stateless.map(|(operation, record)| (operation, counted_ranks(&record))).collect()
     }
 
     /// The run as it began, which must be the one that is asked for.

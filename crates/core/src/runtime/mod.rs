@@ -9,6 +9,7 @@ mod check;
 mod cohort;
 mod engine;
 mod gathering;
+mod heads;
 mod ledger;
 pub mod machine;
 mod targets;
@@ -200,16 +201,20 @@ impl<T: Transport> Shared<T> {
     /// Does something to the engine, carries out what follows, and starts the work that takes long.
     pub(crate) fn act<R>(self: &Arc<Self>, work: impl FnOnce(&mut Engine) -> R) -> R {
         let now = self.now();
-        let (result, jobs, tick_moved) = {
+        let (result, jobs, releases, tick_moved) = {
             let mut engine = self.lock();
             engine.set_now(now);
             let before = engine.next_tick();
             let result = work(&mut engine);
             engine.carry_out(&*self.transport, &*self.seams.pool);
-            (result, engine.take_jobs(), engine.next_tick() != before)
+            let tick_moved = engine.next_tick() != before;
+            (result, engine.take_jobs(), engine.take_releases(), tick_moved)
         };
         if tick_moved {
             self.bell.notify_one();
+        }
+        for (operation, counted) in releases {
+            self.transport.release(operation, &counted);
         }
         for job in jobs {
             self.run_job(job);
@@ -300,8 +305,6 @@ impl<T: Transport> Operations for Runtime<T> {
     }
 
     async fn release(&self, operation: OperationId) -> Result<(), Error> {
-        let counted = self.shared.act(|engine| engine.release(operation))?;
-        self.shared.transport.release(operation, &counted);
-        Ok(())
+        self.shared.act(|engine| engine.release(operation))
     }
 }

@@ -15,6 +15,7 @@ mod reference;
 mod restarts;
 mod runtime;
 mod seeds;
+mod states;
 mod sums;
 mod tensors;
 mod units;

@@ -224,7 +224,7 @@ impl Journal for Everything {
 /// A run of `clients` clients whose journal and blobs outlive its runtime.
 pub(crate) struct World {
     pub(crate) run: Run,
-    journal: Arc<dyn Journal>,
+    pub(crate) journal: Arc<dyn Journal>,
     blobs: Arc<MemoryBlobs>,
 }
 
@@ -246,13 +246,13 @@ impl World {
         Self { journal: Arc::new(Everything::default()), ..Self::new(clients) }
     }
 
-    pub(crate) fn open(&self, transport: &Arc<Direct>) -> Federation {
+    pub(crate) fn open<T: Transport>(&self, transport: &Arc<T>) -> Federation {
         self.open_with(transport, Options::default()).unwrap()
     }
 
-    pub(crate) fn open_with(
+    pub(crate) fn open_with<T: Transport>(
         &self,
-        transport: &Arc<Direct>,
+        transport: &Arc<T>,
         options: Options,
     ) -> Result<Federation, operations::Error> {
         let home =

@@ -66,6 +66,7 @@ macro_rules! operations_conform {
             o8_a_value_is_made_once
             o9_a_checkpoint_is_found_by_the_next_process
             o10_a_journal_that_fails_ends_the_run
+            o12_a_task_starts_from_the_heads_at_the_start_of_its_operation
         }
     };
 }

@@ -1,4 +1,4 @@
-//! What those who carry out operations owe: O1 to O10.
+//! What those who carry out operations owe: O1 to O10, and O12.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -91,7 +91,11 @@ fn spec(label: &str, task: &str) -> OperationSpec {
     let task = TaskSpec {
         name: task.into(),
         input: floats(3).into(),
-        state: if task == "append" { StateAccess::Write } else { StateAccess::None },
+        state: match task {
+            "append" => StateAccess::Write,
+            "look" => StateAccess::Read,
+            _ => StateAccess::None,
+        },
         round: None,
     };
     let label = Some(Name::new(label).unwrap());
@@ -363,4 +367,24 @@ async fn two(operations: &dyn Operations) -> Result<(), Error> {
         operations.release(operation).await?;
     }
     Ok(())
+}
+
+/// O12: what an operation wrote is what those find that start after its release, and nobody before.
+pub fn o12_a_task_starts_from_the_heads_at_the_start_of_its_operation(rig: &Rig<'_>) {
+    let operations = rig.open(&home().0);
+    (rig.run)(Box::pin(async move {
+        for label in ["a", "b"] {
+            carry_out(&*operations, spec(label, "append")).await;
+        }
+        let written = start(&*operations, spec("c", "append")).await;
+        heard(&*operations, written).await;
+        let early = carry_out(&*operations, spec("early", "look")).await;
+        let also = operations.start(spec("d", "append"), Interest::ALL).await;
+        assert!(matches!(also, Err(Error::StateConflict { .. })), "c was not released: {also:?}");
+        operations.release(written).await.unwrap();
+        let late = carry_out(&*operations, spec("late", "look")).await;
+        // Each operation appends its number.
+        let found = [early, late].map(|record| record.metrics["state"].value);
+        assert_eq!(found, [1.0, 12.0]);
+    }));
 }

@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    /// Record, outcome, metrics, state heads and the end are one commit (contract 3).
+    /// Record, outcome, metrics, the state versions that count and the end are one commit (contract 3).
     fn commit(&mut self, operation: OperationId, transport: &dyn Transport) -> Result<(), Error> {
         let result = self.result(operation)?;
         let Some(record) = self.record(operation, result) else { return Ok(()) };
@@ -36,7 +36,9 @@ impl Engine {
         if record.counted().iter().any(|(_, reply)| reply.wrote_state) {
             transport.settle(operation)?;
         }
-        self.ledger.end(&record)?;
+        for (released, counted) in self.ledger.end(&record)? {
+            transport.release(released, &counted);
+        }
         let roster = &self.run.roster;
         let Some(gathering) = self.gatherings.get_mut(&operation) else { return Ok(()) };
         for end in &record.ends {

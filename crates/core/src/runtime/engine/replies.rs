@@ -176,7 +176,7 @@ impl Engine {
         let stateful = task.state != StateAccess::None;
         let assignment = |rank: &Rank| Assignment {
             rank: *rank,
-            state: stateful.then(|| self.ledger.head(*rank)).flatten(),
+            state: stateful.then(|| self.ledger.heads.version(operation, *rank)).flatten(),
         };
         let assignments: Vec<Assignment> = ranks.iter().map(assignment).collect();
         transport.dispatch(&task, &assignments);

@@ -56,6 +56,10 @@ impl Engine {
             let started = Entry::Started { operation, key, digest, selected: selected.clone() };
             self.ledger.append(&[started], false)?;
         }
+        match gathering.spec.task.state {
+            StateAccess::None => self.releases.extend(self.ledger.heads.end(operation)),
+            _ => self.ledger.heads.begin(operation, Arc::clone(&gathering.selected)),
+        }
         let stops = begun.map(|begun| begun.stops).unwrap_or_default();
         match failure {
             Some(failure) => self.fail_again(operation, gathering, failure)?,
@@ -245,14 +249,13 @@ impl Engine {
         }
     }
 
+    /// An operation writes its clients' states until its release, when they become the heads.
     fn check_state(&self, key: &Key, spec: &OperationSpec, selected: &[Rank]) -> Result<(), Error> {
         if spec.task.state != StateAccess::Write {
             return Ok(());
         }
-        let writing = self
-            .gatherings
-            .values()
-            .filter(|open| !open.over && open.spec.task.state == StateAccess::Write);
+        let writing =
+            self.gatherings.values().filter(|open| open.spec.task.state == StateAccess::Write);
         for open in writing {
             if let Some(rank) = selected.iter().find(|rank| open.selected.contains(rank)) {
                 let client = self.run.roster.name(*rank).to_string();

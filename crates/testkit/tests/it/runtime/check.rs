@@ -20,8 +20,9 @@ pub(crate) fn log(log: &[Seen]) {
                     matches!(entry, Entry::Started { operation, .. } if *operation == task.operation)
                 });
                 assert!(started, "{task:?} is dispatched before its operation is in the journal");
-                if let Some(version) = state {
-                    assert_eq!(head(before, task.rank), Some(*version), "the state of {task:?}");
+                if state.is_some() || reads(log, task.operation) {
+                    let head = head(before, task.operation, task.rank);
+                    assert_eq!(*state, head, "the state of {task:?}");
                 }
             }
             Seen::Released(operation, counted) => {
@@ -103,14 +104,35 @@ fn ranks(record: &Record) -> Vec<Rank> {
     set.into_iter().collect()
 }
 
-/// The head of a client's state: the version of the last operation that succeeded and counted it.
-fn head(log: &[Seen], rank: Rank) -> Option<OperationId> {
-    let wrote = |record: &&Record| {
-        let counted = record.counted();
-        let mine = counted.iter().find(|(counted, _)| *counted == rank);
-        record.result.is_ok() && mine.is_some_and(|(_, reply)| reply.wrote_state)
+/// Whether an operation's tasks start from the states of their clients, as the program has it.
+fn reads(log: &[Seen], operation: OperationId) -> bool {
+    record(log, operation).is_some_and(|record| !record.task.starts_with("double"))
+}
+
+/// The head of a client's state for the tasks of `reader`: the version of the last operation that was released
+/// before this one started, succeeded, and counted the client.
+fn head(log: &[Seen], reader: OperationId, rank: Rank) -> Option<OperationId> {
+    let is_start =
+        |entry: &&Entry| matches!(entry, Entry::Started { operation, .. } if *operation == reader);
+    let before = || entries(log).take_while(|entry| !is_start(entry));
+    let mut released = Vec::new();
+    for entry in before() {
+        match entry {
+            Entry::Released { operation } if !released.contains(operation) => {
+                released.push(*operation);
+            }
+            _ => {}
+        }
+    }
+    let wrote = |operation: &OperationId| {
+        let record = record(log, *operation);
+        record.is_some_and(|record| {
+            let counted = record.counted();
+            let mine = counted.iter().find(|(counted, _)| *counted == rank);
+            record.result.is_ok() && mine.is_some_and(|(_, reply)| reply.wrote_state)
+        })
     };
-    records(log).filter(wrote).last().map(|record| record.operation)
+    released.into_iter().rfind(wrote)
 }
 
 /// What of a run's records is a function of job, seed and cohorts: no times, no attempts, no order.

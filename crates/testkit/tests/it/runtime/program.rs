@@ -44,6 +44,16 @@ pub(crate) enum Step {
         first: Vec<u32>,
         second: Vec<u32>,
     },
+    /// The replies of all to a task that reads what one or two others write meanwhile.
+    Beside {
+        failing: Vec<u32>,
+        /// Whether the reader starts before the first writer.
+        reads_first: bool,
+        /// A client that is asked something, and waited for, before the second of both starts.
+        between: Option<u32>,
+        /// Whether another writer comes and goes before the reader is waited for.
+        again: bool,
+    },
 }
 
 /// A controller.
@@ -179,6 +189,29 @@ impl Program {
                     let (b, a) = (note(log, b.wait().await)?, note(log, a.wait().await)?);
                     Ok(a.and(b).and_then(|outcome| outcome.aggregate))
                 }
+                Step::Beside { failing, reads_first, between, again } => {
+                    let read = || federation.broadcast(spec(told("look", failing), "-look", true));
+                    let write = |part| {
+                        let spec = spec("train".into(), part, true);
+                        federation.broadcast(OperationSpec { gather: mean(), ..spec })
+                    };
+                    let early = if *reads_first { Some(read().await?) } else { None };
+                    let writer = if *reads_first { None } else { Some(write("-train").await?) };
+                    if let Some(client) = between {
+                        let spec = spec("double".into(), "-between", true);
+                        let spec = OperationSpec { targets: listed(&[*client]), ..spec };
+                        note(log, federation.send_and_wait(spec).await)?;
+                    }
+                    let reader = if let Some(reader) = early { reader } else { read().await? };
+                    let writer =
+                        if let Some(writer) = writer { writer } else { write("-train").await? };
+                    let mut written = note(log, writer.wait().await)?;
+                    if *again {
+                        written = note(log, write("-again").await?.wait().await)?;
+                    }
+                    note(log, reader.wait().await)?;
+                    Ok(written.and_then(|outcome| outcome.aggregate))
+                }
             }
         })
     }
@@ -220,7 +253,12 @@ fn listed(ranks: &[u32]) -> Targets {
 fn step(stream: &mut Stream, clients: u32) -> Step {
     let policy = ReplyPolicy::default();
     let failing = some(stream, clients, 6);
-    match stream.below(8) {
+    match stream.below(10) {
+        8.. => {
+            let between = (stream.below(2) == 0).then(|| stream.below(u64::from(clients)) as u32);
+            let (reads_first, again) = (stream.below(2) == 0, stream.below(2) == 0);
+            Step::Beside { failing, reads_first, between, again }
+        }
         0..3 => Step::Train { failing, policy },
         3..5 => Step::Look { failing, policy },
         5 => {
