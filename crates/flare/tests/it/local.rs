@@ -72,6 +72,23 @@ fn a_program_that_comes_again_is_answered_and_another_one_is_refused() {
     );
 }
 
+#[test]
+fn a_program_that_comes_again_is_given_the_time_that_it_was_given_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || echo("times").clients(1).out(folder.path());
+    let times = |names: &[&str]| -> Vec<flare::clock::Timestamp> {
+        let federation = flare::local(options()).unwrap();
+        names.iter().map(|name| flare::block_on(federation.now(name)).unwrap()).collect()
+    };
+    let first = times(&["begin", "then", "begin"]);
+    assert_eq!(first[0], first[2]);
+    assert_ne!(first[0], first[1]);
+    assert_eq!(times(&["then", "begin", "then"]), [first[1], first[0], first[1]]);
+    let federation = flare::local(options()).unwrap();
+    let other = flare::block_on(federation.value("now/then", || vec![true])).unwrap_err();
+    assert!(other.to_string().starts_with("value \"now/then\": "), "{other}");
+}
+
 fn example() -> Command {
     let test = std::env::current_exe().unwrap();
     let target: PathBuf = test.ancestors().nth(2).unwrap().into();

@@ -8,7 +8,7 @@ use flare_core::component::{ComponentSpec, ExecutorFactory};
 use flare_core::event::Interest;
 use flare_core::executor::{Context, Error, Executor, Reply, Task};
 use flare_core::federation::{self, Federation};
-use flare_core::journal::{Run, RunId};
+use flare_core::journal::{Entry, Run, RunId};
 use flare_core::names::{Name, Roster};
 use flare_core::operation::{Gather, OperationSpec, RelayFailure, ReplyPolicy, Targets, TaskSpec};
 use flare_core::operations::Operations;
@@ -179,4 +179,42 @@ fn a_reply_that_comes_before_its_operation_is_asked_for_again_stays_held() {
     let all = sim.log().all();
     let executed = all.iter().filter(|seen| matches!(seen, Seen::Executed(..)));
     assert_eq!(executed.count(), 3, "what was held is not done again");
+}
+
+/// Contract 7: a time that a controller has asked for is journaled, and what a program that has changed asks for
+/// under its name is an error that says which.
+#[test]
+fn a_time_that_was_asked_for_is_the_same_ever_after() {
+    let sim = simulation(1, unit(), Vec::new());
+    let later = |millis| {
+        let wait = sim.seams().clock.sleep_until(sim.now().after(Duration::from_millis(millis)));
+        sim.run(wait);
+    };
+    later(7);
+    let federation = Federation::new(open(&sim, 1));
+    let begun = sim.run(federation.now("begin")).unwrap();
+    assert_eq!(begun, sim.now());
+    later(5);
+    let between = sim.run(federation.now("between")).unwrap();
+    assert_eq!(between, begun.after(Duration::from_millis(5)));
+    let written = sim.home().journal.entries().unwrap();
+    let is_time =
+        |entry: &&Entry| matches!(entry, Entry::Value { name, .. } if name == "now/begin");
+    assert_eq!(written.iter().filter(is_time).count(), 1);
+
+    for _ in 0..2 {
+        later(11);
+        assert_eq!(sim.run(federation.now("begin")).unwrap(), begun, "in the same process");
+        sim.journal().cut_power();
+        sim.kill_runtime();
+        let federation = Federation::new(open(&sim, 1));
+        let again = ["between", "begin"].map(|name| sim.run(federation.now(name)).unwrap());
+        assert_eq!(again, [between, begun], "in another process");
+        let other = sim.run(federation.value("now/begin", || "a text".to_owned())).unwrap_err();
+        assert!(other.to_string().starts_with("value \"now/begin\": "), "{other}");
+        // Another name is another time.
+        let name = format!("at {:?}", sim.now());
+        assert_eq!(sim.run(federation.now(&name)).unwrap(), sim.now());
+    }
+    assert_eq!(sim.home().journal.entries().unwrap().iter().filter(is_time).count(), 1);
 }
