@@ -15,7 +15,7 @@ pub enum Kind {
     Failure,
     /// A learner reported progress.
     Progress,
-    /// A client came for the first time.
+    /// A client came for the first time; those who are there when a run begins are told with its first operation.
     Joined,
     /// A client left.
     Left,

@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::event::Event;
 use crate::hash::Hash;
 use crate::journal::{BlobStore, Run};
+use crate::names::Rank;
 use crate::operation::{Key, OperationId};
 use crate::operations::{Error, Opened};
 use crate::transport::TaskId;
@@ -28,6 +29,7 @@ use super::gathering::{Fold, Gathering};
 use super::heads::Releases;
 use super::ledger::Ledger;
 use super::machine::{Counters, Effect, Input, Machine};
+use super::presence::Presence;
 use super::{Home, Options};
 
 /// Work that takes long.
@@ -48,6 +50,7 @@ pub(crate) struct Engine {
     gatherings: BTreeMap<OperationId, Gathering>,
     effects: Vec<Effect>,
     jobs: Vec<Job>,
+    presence: Presence,
     /// Of what the client side is to be told.
     releases: Releases,
     now: Timestamp,
@@ -59,8 +62,11 @@ impl Engine {
         run: Run,
         home: Home,
         options: Options,
+        present: Vec<Rank>,
     ) -> Result<(Self, Opened, Releases), Error> {
         let (ledger, opened, unreleased) = Ledger::open(run, home, options.accept_units)?;
+        let last = opened.run.roster.held_out();
+        let present = present.into_iter().filter(|rank| *rank < last).collect();
         let engine = Self {
             run: Arc::clone(&opened.run),
             unit: opened.run.unit(),
@@ -70,6 +76,7 @@ impl Engine {
             gatherings: BTreeMap::new(),
             effects: Vec::new(),
             jobs: Vec::new(),
+            presence: Presence::new(present, opened.epoch == 1),
             releases: Vec::new(),
             now: Timestamp::default(),
             stopped: None,

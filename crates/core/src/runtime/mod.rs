@@ -12,6 +12,7 @@ mod gathering;
 mod heads;
 mod ledger;
 pub mod machine;
+mod presence;
 mod targets;
 mod used;
 mod window;
@@ -129,7 +130,7 @@ impl<T: Transport> Runtime<T> {
         seams: Seams,
         options: Options,
     ) -> Result<Arc<Self>, Error> {
-        let (engine, opened, unreleased) = Engine::open(run, home, options)?;
+        let (engine, opened, unreleased) = Engine::open(run, home, options, transport.present())?;
         for (operation, counted) in unreleased {
             transport.release(operation, &counted);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flare_core::event::Kind;
 use flare_core::executor::{Reply, Task};
 use flare_core::federation::Federation;
 use flare_core::journal::{self, Entry};
@@ -249,4 +250,33 @@ fn what_an_operation_wrote_is_the_head_when_its_controller_has_waited_for_it() {
     assert_eq!(through(&federation, &told, read("as-early")).1, None);
     block_on(handle.wait()).unwrap();
     assert_eq!(through(&federation, &told, read("later")).1, Some(writer));
+}
+
+#[test]
+fn who_comes_for_the_first_time_has_joined_and_comes_back_from_then_on() {
+    let world = World::new(2);
+    let told = Told::new();
+    let federation = world.open(&told);
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    for kind in [Kind::Joined, Kind::Back] {
+        let inner = Arc::clone(&heard);
+        federation.on(kind, move |event| {
+            inner.lock().unwrap().push(format!("{:?}", event.what));
+            Ok(())
+        });
+    }
+    let handle = block_on(federation.broadcast(read("first"))).unwrap();
+    let tasks = [told.next(), told.next()];
+    for rank in [1, 1, 0, 1] {
+        told.say(Event::Back(Rank(rank)));
+    }
+    tasks.iter().for_each(|task| told.answer(task));
+    block_on(handle.wait()).unwrap();
+    let heard = heard.lock().unwrap();
+    let kinds = ["Joined", "Back", "Joined", "Back"];
+    let clients = ["client-1", "client-1", "client-0", "client-1"];
+    assert_eq!(heard.len(), 4, "{heard:?}");
+    for ((what, kind), client) in heard.iter().zip(kinds).zip(clients) {
+        assert!(what.contains(kind) && what.contains(client), "{heard:?}");
+    }
 }

@@ -89,6 +89,29 @@ fn a_program_that_comes_again_is_given_the_time_that_it_was_given_first() {
     assert!(other.to_string().starts_with("value \"now/then\": "), "{other}");
 }
 
+#[test]
+fn a_handler_hears_once_in_a_run_who_joined_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let joined = |labels: &[&str]| {
+        let federation = flare::local(echo("joined").names(["b", "a"]).out(folder.path())).unwrap();
+        let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let inner = std::sync::Arc::clone(&heard);
+        federation.on(flare::event::Kind::Joined, move |event| {
+            if let flare::event::What::Presence { client, .. } = &event.what {
+                inner.lock().unwrap().push((client.to_string(), event.replayed));
+            }
+            Ok(())
+        });
+        for label in labels {
+            flare::block_on(federation.broadcast_and_wait(train(Some(label)))).unwrap();
+        }
+        std::mem::take(&mut *heard.lock().unwrap())
+    };
+    let all = [("a".to_owned(), false), ("b".to_owned(), false)];
+    assert_eq!(joined(&["first", "second"]), all);
+    assert_eq!(joined(&["first", "second", "third"]), []);
+}
+
 fn example() -> Command {
     let test = std::env::current_exe().unwrap();
     let target: PathBuf = test.ancestors().nth(2).unwrap().into();

@@ -14,7 +14,7 @@ use crate::tensor::Tensors;
 use crate::transport::{self, Announcement, Assignment, TaskId, Transport};
 
 use super::super::check::{Checked, Fetch, NotCounted};
-use super::super::gathering::{FOLD_AT_ONCE, Fold};
+use super::super::gathering::{FOLD_AT_ONCE, Fold, Gathering};
 use super::super::machine::{Effect, Input};
 use super::{Engine, Job};
 
@@ -40,7 +40,10 @@ impl Engine {
                     self.presence(Kind::Left, rank);
                     self.step(Input::Gone(rank, why));
                 }
-                transport::Event::Back(rank) => self.presence(Kind::Back, rank),
+                transport::Event::Back(rank) => match self.presence.came(rank) {
+                    Kind::Joined => self.tell_joined(),
+                    kind => self.presence(kind, rank),
+                },
             }
         }
     }
@@ -78,6 +81,16 @@ impl Engine {
         for gathering in self.gatherings.values_mut() {
             let client = client.clone();
             gathering.tell(Event { replayed: false, what: What::Presence { kind, client } });
+        }
+    }
+
+    /// Tells who joined, if there is an operation whose events are heard; else the next one tells it.
+    pub(super) fn tell_joined(&mut self) {
+        let hears = |open: &Gathering| !open.over && open.interest.has(Kind::Joined);
+        if self.gatherings.values().any(hears) {
+            for rank in self.presence.take_untold() {
+                self.presence(Kind::Joined, rank);
+            }
         }
     }
 

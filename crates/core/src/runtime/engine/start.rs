@@ -159,6 +159,7 @@ impl Engine {
             kept,
         };
         self.gatherings.insert(operation, gathering);
+        self.tell_joined();
         self.step(Input::Start(start));
         Ok(())
     }
