@@ -119,8 +119,8 @@ pub(crate) fn wrote(record: &Record) -> Vec<Rank> {
     if record.result.is_err() {
         return Vec::new();
     }
-    let counted = record.counted().into_iter();
-    counted.filter(|(_, reply)| reply.wrote_state).map(|(rank, _)| rank).collect()
+    let wrote = record.replies().filter(|(_, reply)| reply.wrote_state);
+    wrote.map(|(rank, _)| rank).collect()
 }
 
 /// Why the run's memory cannot be written or read.

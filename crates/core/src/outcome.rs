@@ -69,13 +69,13 @@ pub struct CountedReply {
     /// The reply's weight.
     pub weight: Weight,
     /// What the client measured.
-    pub metrics: Arc<[Metric]>,
+    pub metrics: Box<[Metric]>,
     /// Hash of the encoded tensors.
     pub tensors: Hash,
     /// Size of the encoded tensors in bytes.
     pub bytes: u64,
     /// Headers of the reply in their canonical encoding; empty when there are none.
-    pub headers: Arc<[u8]>,
+    pub headers: Box<[u8]>,
     /// Whether the task left a new version of the client's state.
     pub wrote_state: bool,
 }
@@ -185,13 +185,17 @@ pub struct Record {
 impl Record {
     /// The replies that count, by rank.
     pub fn counted(&self) -> Vec<(Rank, &CountedReply)> {
-        let counted = self.ends.iter().filter_map(|end| match &end.end {
-            End::Counted(reply) => Some((end.rank, reply)),
-            End::Failed(_) => None,
-        });
-        let mut counted: Vec<_> = counted.collect();
+        let mut counted: Vec<_> = self.replies().collect();
         counted.sort_by_key(|(rank, _)| *rank);
         counted
+    }
+
+    /// The replies that count, in the order in which they came to count.
+    pub fn replies(&self) -> impl Iterator<Item = (Rank, &CountedReply)> {
+        self.ends.iter().filter_map(|end| match &end.end {
+            End::Counted(reply) => Some((end.rank, reply)),
+            End::Failed(_) => None,
+        })
     }
 }
 

@@ -46,9 +46,9 @@ pub struct Announcement {
     /// What it weighs.
     pub weight: Weight,
     /// What was measured.
-    pub metrics: Arc<[Metric]>,
+    pub metrics: Box<[Metric]>,
     /// The headers in their canonical encoding; empty when there are none.
-    pub headers: Arc<[u8]>,
+    pub headers: Box<[u8]>,
     /// Hash of the encoded tensors.
     pub tensors: Hash,
     /// Size of the encoded tensors in bytes.

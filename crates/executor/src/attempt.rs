@@ -63,11 +63,7 @@ impl Attempt<'_> {
         Ok(Output {
             weight: reply.weight,
             metrics: reply.metrics.into(),
-            headers: if output.headers.is_empty() {
-                Arc::default()
-            } else {
-                output.encode_headers().into()
-            },
+            headers: output.encode_headers().into(),
             tensors: output.tensors.hash(),
             encoded,
             permit,

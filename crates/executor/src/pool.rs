@@ -26,9 +26,9 @@ pub struct Output {
     /// What it weighs.
     pub weight: Weight,
     /// What was measured.
-    pub metrics: Arc<[Metric]>,
+    pub metrics: Box<[Metric]>,
     /// The headers in their canonical encoding; empty when there are none.
-    pub headers: Arc<[u8]>,
+    pub headers: Box<[u8]>,
     /// Hash of the encoded tensors.
     pub tensors: Hash,
     /// The encoded tensors. Their permit is given back when the last clone of them is dropped.

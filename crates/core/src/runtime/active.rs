@@ -409,8 +409,15 @@ impl Active {
             let seat = self.seats.get(task.stop as usize)?;
             return (seat.rank == task.rank).then_some(task.stop);
         }
-        let at = self.index.binary_search_by_key(&task.rank, |(rank, _)| *rank).ok()?;
-        (task.stop == 0).then_some(self.index[at].1)
+        // Where everybody is asked, a client's seat is at its rank.
+        let at = match self.index.get(task.rank.0 as usize) {
+            Some((rank, at)) if *rank == task.rank => *at,
+            _ => {
+                let at = self.index.binary_search_by_key(&task.rank, |(rank, _)| *rank).ok()?;
+                self.index[at].1
+            }
+        };
+        (task.stop == 0).then_some(at)
     }
 
     fn stop(&self, at: u32) -> u32 {

@@ -33,7 +33,7 @@ pub(crate) struct Fetch {
 /// What came of it.
 pub(crate) struct Checked {
     pub(super) task: TaskId,
-    pub(super) result: Result<Shareable, NotCounted>,
+    pub(super) result: Result<(Announcement, Shareable), NotCounted>,
 }
 
 /// Why a fetched reply does not count.
@@ -48,6 +48,7 @@ impl Fetch {
         let result = match fetched {
             Ok(bytes) => self
                 .check_bytes(bytes)
+                .map(|shareable| (self.announcement, shareable))
                 .map_err(|fault| NotCounted::Refused(Cause::Refused(fault.into()))),
             Err(FetchError::Lost | FetchError::Corrupt | FetchError::Range { .. }) => {
                 Err(NotCounted::Lost)
@@ -56,7 +57,7 @@ impl Fetch {
         Checked { task, result }
     }
 
-    fn check_bytes(self, bytes: Bytes) -> Result<Shareable, String> {
+    fn check_bytes(&self, bytes: Bytes) -> Result<Shareable, String> {
         let Announcement { metrics, headers, tensors: hash, .. } = &self.announcement;
         metric::check(metrics).map_err(|error| error.to_string())?;
         if Hash::of(&bytes) != *hash {

@@ -10,6 +10,7 @@ mod start;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::Waker;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
@@ -100,6 +101,11 @@ impl Engine {
         std::mem::take(&mut self.releases)
     }
 
+    /// Makes what was told heard; hands back who is to be woken.
+    pub(super) fn publish(&mut self) -> Vec<Waker> {
+        self.gatherings.values_mut().flat_map(|gathering| gathering.told.publish()).collect()
+    }
+
     pub(super) fn counters(&self) -> Counters {
         self.machine.counters()
     }
@@ -119,7 +125,8 @@ impl Engine {
 
     pub(super) fn in_flight(&self) -> Vec<(Key, usize, usize)> {
         let open = self.gatherings.values().filter(|gathering| !gathering.over);
-        open.map(|open| (open.key.clone(), open.counted.len(), open.selected.len())).collect()
+        open.map(|open| (open.key.clone(), open.replies.counted().len(), open.selected.len()))
+            .collect()
     }
 
     /// A runtime that has stopped decides nothing more: another may have taken over.
@@ -139,7 +146,7 @@ impl Engine {
         operation: OperationId,
     ) -> BoxStream<'static, Result<Event, Error>> {
         match (self.check_alive(), self.gatherings.get_mut(&operation)) {
-            (Ok(()), Some(gathering)) => gathering.listen().boxed(),
+            (Ok(()), Some(gathering)) => gathering.told.listen().boxed(),
             (Err(error), _) => futures::stream::iter([Err(error)]).boxed(),
             (_, None) => futures::stream::iter([Err(Error::Unknown { operation })]).boxed(),
         }

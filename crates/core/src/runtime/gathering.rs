@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::channel::mpsc;
-use rustc_hash::FxHashMap;
-
 use crate::aggregator::{Aggregator, Contribution, disagreement};
 use crate::clock::Timestamp;
 use crate::event::{Event, Interest, What};
@@ -17,16 +14,18 @@ use crate::metric::{Direction, MeanMetric, Metrics};
 use crate::names::{Rank, Roster};
 use crate::operation::{Gather, Key, OperationId, OperationSpec, SpecDigest};
 use crate::operations::Error;
-use crate::outcome::{ClientEnd, CountedReply, Failure, Gathered, Record, Weight};
+use crate::outcome::{ClientEnd, Failure, Gathered, Record, Weight};
 use crate::pool::Pool;
 use crate::shareable::Shareable;
 use crate::sums::ScalarSum;
 use crate::tensor::{Layout, Tensors};
-use crate::transport::{Announcement, TaskId};
+use crate::transport::TaskId;
 
 use super::check::Rules;
 use super::engine::hold::wanted;
 use super::machine::Verdict;
+use super::replies::Replies;
+use super::told::Told;
 
 /// Folds of fewer bytes than this are done at once; longer ones where blocking is allowed.
 pub(super) const FOLD_AT_ONCE: usize = 256 * 1024;
@@ -60,9 +59,6 @@ impl Fold {
     }
 }
 
-/// Where events go.
-type Listener = mpsc::UnboundedSender<Result<Event, Error>>;
-
 /// One operation between its start and its release.
 pub(super) struct Gathering {
     pub(super) key: Key,
@@ -75,12 +71,9 @@ pub(super) struct Gathering {
     pub(super) interest: Interest,
     /// Whether an earlier process began it.
     pub(super) is_anew: bool,
-    pub(super) announced: FxHashMap<TaskId, Announcement>,
-    /// Tasks whose reply was told of: a second announcement is no second event (contract 14).
-    pub(super) told: BTreeSet<TaskId>,
-    pub(super) counted: BTreeMap<TaskId, CountedReply>,
-    /// Checked replies between the check and the machine's word that they count.
-    pub(super) checked: FxHashMap<TaskId, Shareable>,
+    pub(super) replies: Replies,
+    /// Tasks whose reply was told of and then lost: its next announcement is no second event (contract 14).
+    pub(super) lost: BTreeSet<TaskId>,
     pub(super) aggregator: Option<Box<dyn Aggregator>>,
     pub(super) ready: Vec<(TaskId, Contribution)>,
     /// Bytes that its replies were thought to take of the hold.
@@ -100,8 +93,7 @@ pub(super) struct Gathering {
     pub(super) record: Option<Arc<Record>>,
     /// The first counted reply: all others must agree with it.
     first: Option<(Rank, Layout, Weight)>,
-    log: Vec<Event>,
-    listeners: Vec<Listener>,
+    pub(super) told: Told,
     pub(super) over: bool,
 }
 
@@ -120,6 +112,7 @@ impl Gathering {
     ) -> Self {
         let (replies, bytes) = wanted(&spec, selected.len() as u64);
         let thought_bytes = replies.saturating_mul(bytes);
+        let replies = Replies::with_room(selected.len());
         Self {
             key,
             spec,
@@ -130,10 +123,8 @@ impl Gathering {
             started,
             interest,
             is_anew: false,
-            announced: FxHashMap::default(),
-            told: BTreeSet::new(),
-            counted: BTreeMap::new(),
-            checked: FxHashMap::default(),
+            replies,
+            lost: BTreeSet::new(),
             aggregator,
             ready: Vec::new(),
             thought_bytes,
@@ -146,8 +137,7 @@ impl Gathering {
             fault: None,
             record: None,
             first: None,
-            log: Vec::new(),
-            listeners: Vec::new(),
+            told: Told::default(),
             over: false,
         }
     }
@@ -244,7 +234,7 @@ impl Gathering {
     /// Metrics over the replies that count: exact means, each rounded once.
     pub(super) fn metrics(&self) -> Metrics {
         let mut sums: BTreeMap<Arc<str>, (Direction, ScalarSum)> = BTreeMap::new();
-        for metric in self.counted.values().flat_map(|reply| reply.metrics.iter()) {
+        for metric in self.replies.counted().flat_map(|reply| reply.metrics.iter()) {
             let fresh = || (metric.direction, ScalarSum::new());
             let (_, sum) = sums.entry(Arc::clone(&metric.name)).or_insert_with(fresh);
             let weight = Weight::real(metric.weight).expect("metrics were checked on arrival");
@@ -259,11 +249,11 @@ impl Gathering {
     /// Total weight of the replies that count; 0 where their kinds of weight differ.
     pub(super) fn total_weight(&self) -> f64 {
         let mut sum = ScalarSum::new();
-        let added = self.counted.values().try_for_each(|reply| sum.add(reply.weight, 0.0));
+        let added = self.replies.counted().try_for_each(|reply| sum.add(reply.weight, 0.0));
         added.map_or(0.0, |()| sum.total())
     }
 
-    /// Tells an event, until the operation is over, to those who listen, and remembers it for those who come later.
+    /// Tells an event, until the operation is over, to those who listen now or later.
     pub(super) fn tell(&mut self, event: Event) {
         if self.over {
             return;
@@ -271,16 +261,12 @@ impl Gathering {
         if !self.interest.has(event.kind()) && !matches!(event.what, What::OperationEnded { .. }) {
             return;
         }
-        self.listeners.retain(|listener| listener.unbounded_send(Ok(event.clone())).is_ok());
-        self.log.push(event);
+        self.told.tell(event);
     }
 
     /// Ends every wait with an error.
     pub(super) fn fail(&mut self, error: &Error) {
-        for listener in self.listeners.drain(..) {
-            // Nobody listens any more: then nobody needs the error.
-            drop(listener.unbounded_send(Err(error.clone())));
-        }
+        self.told.end(Err(error.clone()));
     }
 
     /// The first event.
@@ -294,24 +280,15 @@ impl Gathering {
         self.record = Some(Arc::clone(&record));
         self.tell(Event { replayed, what: What::OperationEnded { record } });
         self.over = true;
-        self.listeners.clear();
-    }
-
-    pub(super) fn listen(&mut self) -> mpsc::UnboundedReceiver<Result<Event, Error>> {
-        let (sender, receiver) = mpsc::unbounded();
-        for event in &self.log {
-            drop(sender.unbounded_send(Ok(event.clone())));
-        }
-        if !self.over {
-            self.listeners.push(sender);
-        }
-        receiver
+        self.told.end(Ok(()));
     }
 
     /// Blobs that this operation still needs.
     pub(super) fn blobs(&self) -> impl Iterator<Item = Hash> + '_ {
         let kept = !self.folds();
-        self.counted.values().filter(move |_| kept).map(|reply| reply.tensors)
+        let recorded = self.record.iter().flat_map(|record| record.replies());
+        let counted = self.replies.counted().chain(recorded.map(|(_, reply)| reply));
+        counted.filter(move |_| kept).map(|reply| reply.tensors)
     }
 }
 

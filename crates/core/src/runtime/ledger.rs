@@ -350,7 +350,11 @@ fn beyond(units: &[(String, Hash)], others: &[(String, Hash)]) -> String {
 /// Those whose replies count, ascending; nobody if the operation failed.
 pub(super) fn counted_ranks(record: &Record) -> Vec<Rank> {
     match record.result {
-        Ok(_) => record.counted().into_iter().map(|(rank, _)| rank).collect(),
+        Ok(_) => {
+            let mut ranks: Vec<Rank> = record.replies().map(|(rank, _)| rank).collect();
+            ranks.sort_unstable();
+            ranks
+        }
         Err(_) => Vec::new(),
     }
 }
@@ -359,7 +363,7 @@ fn blobs_of(record: &Record) -> Vec<Hash> {
     match &record.result {
         Ok(Gathered::Aggregate { tensors }) => vec![*tensors],
         Ok(Gathered::Concluded { value }) => vec![*value],
-        Ok(Gathered::Replies) => record.counted().iter().map(|(_, reply)| reply.tensors).collect(),
+        Ok(Gathered::Replies) => record.replies().map(|(_, reply)| reply.tensors).collect(),
         Err(_) => Vec::new(),
     }
 }

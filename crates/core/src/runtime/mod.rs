@@ -13,11 +13,14 @@ mod heads;
 mod ledger;
 pub mod machine;
 mod presence;
+mod replies;
 mod targets;
+mod told;
 mod used;
 mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -202,14 +205,14 @@ impl<T: Transport> Shared<T> {
     /// Does something to the engine, carries out what follows, and starts the work that takes long.
     pub(crate) fn act<R>(self: &Arc<Self>, work: impl FnOnce(&mut Engine) -> R) -> R {
         let now = self.now();
-        let (result, jobs, releases, tick_moved) = {
+        let (result, jobs, releases, woken, tick_moved) = {
             let mut engine = self.lock();
             engine.set_now(now);
             let before = engine.next_tick();
             let result = work(&mut engine);
             engine.carry_out(&*self.transport, &*self.seams.pool);
             let tick_moved = engine.next_tick() != before;
-            (result, engine.take_jobs(), engine.take_releases(), tick_moved)
+            (result, engine.take_jobs(), engine.take_releases(), engine.publish(), tick_moved)
         };
         if tick_moved {
             self.bell.notify_one();
@@ -217,6 +220,7 @@ impl<T: Transport> Shared<T> {
         for (operation, counted) in releases {
             self.transport.release(operation, &counted);
         }
+        woken.into_iter().for_each(Waker::wake);
         for job in jobs {
             self.run_job(job);
         }

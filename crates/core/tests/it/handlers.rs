@@ -79,6 +79,19 @@ fn a_handler_hears_only_of_operations_that_start_after_it_was_registered() {
 }
 
 #[test]
+fn a_reply_that_was_lost_and_comes_again_is_told_once() {
+    let world = World::new(3);
+    let transport = Direct::losing_one();
+    let federation = world.open(&transport);
+    let heard = Heard::default();
+    hear(&federation, Kind::Reply, &heard);
+    let outcome = block_on(federation.broadcast_and_wait(labelled("train-1"))).unwrap();
+    assert_eq!(outcome.record.counted().len(), 3);
+    assert_eq!(transport.dispatched().len(), 4, "one task was executed again");
+    assert_eq!(heard.lock().unwrap().len(), 3);
+}
+
+#[test]
 fn a_handler_that_fails_or_panics_fails_the_call_and_leaves_the_outcome() {
     for panics in [false, true] {
         let world = World::new(1);

@@ -37,6 +37,8 @@ pub(crate) struct Direct {
     /// What a client sends instead of a file of tensors.
     forged: BTreeMap<Rank, Bytes>,
     is_silent: bool,
+    /// So many fetches find nothing.
+    losses: Mutex<u32>,
     /// Replies ride in their announcements: they are checked one by one, in the order in which they come.
     is_inline: bool,
     sender: mpsc::UnboundedSender<Vec<Event>>,
@@ -61,6 +63,7 @@ impl Direct {
             weigh: Box::new(|_| Weight::Count(1)),
             forged: BTreeMap::new(),
             is_silent: false,
+            losses: Mutex::default(),
             is_inline: false,
             sender,
             receiver: Mutex::new(Some(receiver)),
@@ -69,6 +72,13 @@ impl Direct {
             released: Mutex::default(),
             started_from: Mutex::default(),
         }
+    }
+
+    /// Everybody answers with 1, but the first reply that is fetched is lost.
+    pub(crate) fn losing_one() -> Arc<Self> {
+        let direct = Self::made(|_, _| Ok(1.0));
+        *direct.losses.lock().unwrap() = 1;
+        Arc::new(direct)
     }
 
     /// Nobody ever answers.
@@ -119,8 +129,8 @@ impl Direct {
         let announcement = Announcement {
             attempt: 1,
             weight: (self.weigh)(rank),
-            metrics: Arc::new([]),
-            headers: Arc::new([]),
+            metrics: Box::default(),
+            headers: Box::default(),
             tensors: Hash::of(&encoded),
             bytes: encoded.len() as u64,
             inline: self.is_inline.then_some(encoded),
@@ -150,6 +160,13 @@ impl Transport for Direct {
     fn cancel(&self, _: OperationId, _: &[Rank]) {}
 
     async fn fetch(&self, task: TaskId, range: Range<u64>) -> Result<Bytes, FetchError> {
+        {
+            let mut losses = self.losses.lock().unwrap();
+            if *losses > 0 {
+                *losses -= 1;
+                return Err(FetchError::Lost);
+            }
+        }
         let held = self.held.lock().unwrap().get(&task).cloned().ok_or(FetchError::Lost)?;
         Ok(held.slice(range.start as usize..range.end as usize))
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::event::{Event, Kind, What};
 use crate::names::{Rank, Roster};
-use crate::operation::{Course, OperationId};
+use crate::operation::OperationId;
 use crate::operations::Error;
-use crate::outcome::{Cause, ClientEnd, End, Failure, Gathered, Record};
-use crate::transport::{TaskId, Transport};
+use crate::outcome::{Cause, ClientEnd, CountedReply, End, Failure, Gathered, Record};
+use crate::transport::Transport;
 
 use super::super::gathering::Gathering;
-use super::super::machine::Verdict;
+use super::super::machine::{Seat, Verdict};
 use super::Engine;
 
 impl Engine {
@@ -33,7 +33,7 @@ impl Engine {
         let result = self.result(operation)?;
         let Some(record) = self.record(operation, result) else { return Ok(()) };
         let record = Arc::new(record);
-        if record.counted().iter().any(|(_, reply)| reply.wrote_state) {
+        if record.replies().any(|(_, reply)| reply.wrote_state) {
             transport.settle(operation)?;
         }
         for (released, counted) in self.ledger.end(&record)? {
@@ -77,27 +77,30 @@ impl Engine {
         failed.into_iter().map(named).collect()
     }
 
-    /// How a stop or client ended, as the record has it.
-    pub(super) fn end(&self, operation: OperationId, at: u32) -> Option<ClientEnd> {
+    /// How the stop of a relay that ended last did, as the record has it.
+    pub(super) fn end_of_stop(&self, operation: OperationId, stop: u32) -> Option<ClientEnd> {
         let (seats, _) = self.machine.seats(operation)?;
-        let gathering = self.gatherings.get(&operation)?;
-        let seat = seats.get(at as usize)?;
-        let stop = if gathering.spec.course == Course::Broadcast { 0 } else { at };
-        let task = TaskId { operation, stop, rank: seat.rank };
-        let end = match seat.cause() {
-            Some(cause) => End::Failed(cause.clone()),
-            None => End::Counted(gathering.counted.get(&task)?.clone()),
-        };
-        let attempts = seat.attempts;
-        Some(ClientEnd { rank: seat.rank, attempts, after: seat.after, end })
+        let seat = seats.get(stop as usize)?;
+        let replies = &self.gatherings.get(&operation)?.replies;
+        end_of(seat, || Some(replies.last_counted()?.1.clone()))
     }
 
-    fn record(&self, operation: OperationId, result: Result<Gathered, Failure>) -> Option<Record> {
-        let (_, order) = self.machine.seats(operation)?;
-        let ends = order.iter().filter_map(|at| self.end(operation, *at)).collect();
-        let gathering = self.gatherings.get(&operation)?;
-        let mut record = gathering.record_of(operation, self.unit, ends, result);
+    fn record(
+        &mut self,
+        operation: OperationId,
+        result: Result<Gathered, Failure>,
+    ) -> Option<Record> {
+        let (seats, order) = self.machine.seats(operation)?;
+        let gathering = self.gatherings.get_mut(&operation)?;
+        let mut record = gathering.record_of(operation, self.unit, Vec::new(), result);
         record.duration = self.now.since(gathering.started);
+        record.ends.reserve_exact(order.len());
+        // They were counted in the order in which their seats ended.
+        let mut counted = gathering.replies.take_counted().into_iter().peekable();
+        record.ends.extend(order.iter().filter_map(|at| {
+            let seat = &seats[*at as usize];
+            end_of(seat, || Some(counted.next_if(|(rank, _)| *rank == seat.rank)?.1))
+        }));
         Some(record)
     }
 
@@ -116,6 +119,15 @@ impl Engine {
         self.gatherings.insert(operation, gathering);
         Ok(())
     }
+}
+
+/// How a seat ended; `None` while it has not.
+fn end_of(seat: &Seat, reply: impl FnOnce() -> Option<CountedReply>) -> Option<ClientEnd> {
+    let end = match seat.cause() {
+        Some(cause) => End::Failed(cause.clone()),
+        None => End::Counted(reply()?),
+    };
+    Some(ClientEnd { rank: seat.rank, attempts: seat.attempts, after: seat.after, end })
 }
 
 /// What a verdict says to the controller, if it is a failure.
@@ -148,7 +160,7 @@ fn failure(
             Some(Failure::Stop { stop: *stop, client, cause })
         }
         Verdict::TooFew { needed } => {
-            let counted = gathering.counted.len() as u32;
+            let counted = gathering.replies.counted().len() as u32;
             Some(Failure::TooFew { counted, needed: *needed, causes })
         }
     }

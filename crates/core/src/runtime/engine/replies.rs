@@ -57,8 +57,8 @@ impl Engine {
         if self.machine.expects(task)
             && let Some(gathering) = self.gatherings.get_mut(&task.operation)
         {
-            gathering.announced.insert(task, announcement);
-            if gathering.interest.has(Kind::Reply) && gathering.told.insert(task) {
+            gathering.replies.announce(task, announcement);
+            if gathering.interest.has(Kind::Reply) && !gathering.lost.contains(&task) {
                 let client = self.run.roster.name(task.rank);
                 let what = What::Reply { operation: task.operation, client };
                 gathering.tell(Event { replayed: false, what });
@@ -97,16 +97,16 @@ impl Engine {
     pub(in crate::runtime) fn checked(&mut self, checked: Checked) {
         let task = checked.task;
         match checked.result {
-            Ok(shareable) => {
+            Ok((announcement, reply)) => {
                 if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
-                    gathering.checked.insert(task, shareable);
+                    gathering.replies.check(task, announcement, reply);
                 }
                 self.step(Input::Checked(task));
             }
             Err(NotCounted::Refused(cause)) => self.step(Input::Refused(task, cause)),
             Err(NotCounted::Lost) => {
                 if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
-                    gathering.announced.remove(&task);
+                    gathering.lost.insert(task);
                 }
                 self.step(Input::Lost(task));
             }
@@ -159,7 +159,7 @@ impl Engine {
             Effect::Count(task) => self.count(task),
             Effect::Drop(task) => {
                 if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
-                    gathering.checked.remove(&task);
+                    gathering.replies.take_checked(task);
                 }
                 transport.let_go(task);
             }
@@ -196,15 +196,16 @@ impl Engine {
     }
 
     fn fetch(&mut self, task: TaskId) {
-        let Some(gathering) = self.gatherings.get(&task.operation) else { return };
-        let Some(announcement) = gathering.announced.get(&task) else { return };
+        let Some(gathering) = self.gatherings.get_mut(&task.operation) else { return };
+        let Some(mut announcement) = gathering.replies.fetch(task) else { return };
+        let inline = announcement.inline.take();
         let fetch = Fetch {
             task,
-            announcement: announcement.clone(),
+            announcement,
             client: (!gathering.rules.reply_in.is_empty()).then(|| self.run.roster.name(task.rank)),
             rules: Arc::clone(&gathering.rules),
         };
-        match fetch.announcement.inline.clone() {
+        match inline {
             Some(bytes) => {
                 let checked = fetch.check(Ok(bytes));
                 self.checked(checked);
@@ -216,15 +217,11 @@ impl Engine {
     /// A reply counts: it goes into the fold, or to the run's home.
     fn count(&mut self, task: TaskId) {
         let Some(gathering) = self.gatherings.get_mut(&task.operation) else { return };
-        let (Some(shareable), Some(announcement)) =
-            (gathering.checked.remove(&task), gathering.announced.remove(&task))
-        else {
-            return;
-        };
+        let Some((announcement, shareable)) = gathering.replies.take_checked(task) else { return };
         let (tensors, weight) = (shareable.tensors.clone(), announcement.weight);
         let mut summary = summary(announcement, &shareable);
         summary.wrote_state &= gathering.spec.task.state == StateAccess::Write;
-        gathering.counted.insert(task, summary);
+        gathering.replies.count(task.rank, summary);
         let folds = gathering.folds();
         if gathering.spec.course == Course::Broadcast
             && let Err(fault) = gathering.agrees(task.rank, &tensors, weight, &self.run.roster)
@@ -252,7 +249,7 @@ impl Engine {
     /// The next stop gets what the run's home has, not the bytes that were fetched: those are given back.
     fn pass_on(&mut self, task: TaskId) {
         let gathering = self.gatherings.get(&task.operation);
-        let Some(reply) = gathering.and_then(|it| it.counted.get(&task)) else { return };
+        let Some((_, reply)) = gathering.and_then(|it| it.replies.last_counted()) else { return };
         match self.passed_on(reply) {
             Ok(shareable) => {
                 if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
@@ -289,7 +286,7 @@ impl Engine {
     }
 
     fn keep_stop(&mut self, operation: OperationId, stop: u32) {
-        let Some(end) = self.end(operation, stop) else { return };
+        let Some(end) = self.end_of_stop(operation, stop) else { return };
         match self.ledger.append(&[Entry::Stop { operation, stop, end }], true) {
             Ok(()) => self.step(Input::StopKept(operation)),
             Err(error) => self.halt(&error),

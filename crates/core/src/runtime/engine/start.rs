@@ -13,7 +13,6 @@ use crate::operations::Error;
 use crate::outcome::{ClientEnd, CountedReply, End, Gathered, Record};
 use crate::shareable::Shareable;
 use crate::tensor::Tensors;
-use crate::transport::TaskId;
 
 use super::super::check::Rules;
 use super::super::cohort::{self, Repeated};
@@ -149,7 +148,7 @@ impl Engine {
         stops: Vec<ClientEnd>,
     ) -> Result<(), Error> {
         gathering.tell_start(operation, false);
-        let kept = self.kept_stops(operation, &mut gathering, stops)?;
+        let kept = self.kept_stops(&mut gathering, stops)?;
         let start = Start {
             operation,
             course: gathering.spec.course,
@@ -167,18 +166,16 @@ impl Engine {
     /// A relay that an earlier process began goes on from its last durable stop.
     fn kept_stops(
         &self,
-        operation: OperationId,
         gathering: &mut Gathering,
         stops: Vec<ClientEnd>,
     ) -> Result<Vec<Kept>, Error> {
         let mut kept = Vec::with_capacity(stops.len());
-        for (stop, end) in (0..).zip(stops) {
+        for end in stops {
             let cause = match end.end {
                 End::Failed(cause) => Some(cause),
                 End::Counted(reply) => {
                     gathering.passed_on = Some(self.passed_on(&reply)?);
-                    let task = TaskId { operation, stop, rank: end.rank };
-                    gathering.counted.insert(task, reply);
+                    gathering.replies.count(end.rank, reply);
                     None
                 }
             };
@@ -215,7 +212,7 @@ impl Engine {
         let is_kept = match &record.result {
             Ok(Gathered::Aggregate { tensors }) => kept(*tensors),
             Ok(Gathered::Concluded { value }) => kept(*value),
-            Ok(Gathered::Replies) => record.counted().iter().all(|(_, reply)| kept(reply.tensors)),
+            Ok(Gathered::Replies) => record.replies().all(|(_, reply)| kept(reply.tensors)),
             Err(_) => true,
         };
         if !is_kept {
