@@ -169,6 +169,9 @@ fn taken(in_use: u64) -> String {
 /// hold has left; replies that turn out larger than their task, and overfill it, make it fail as a limit.
 /// O12. All attempts of a task start from the version of its client's state that was the head when its operation
 /// was started: the one left by the last operation that was released by then, wrote it and counted the client.
+/// O13. Only bytes that were announced count: a reply that comes otherwise is fetched again. After so many
+/// fetches as the limits say it is lost, and its task is asked for again, as after any failure of a client's
+/// surroundings; the client ends so when that was done often enough.
 #[async_trait]
 pub trait Operations: Send + Sync {
     /// The run, as this process found it.

@@ -105,7 +105,8 @@ pub enum FetchError {
     /// The client side no longer has it; the task must be executed again.
     #[error("the client side no longer holds the reply")]
     Lost,
-    /// The bytes are not those that were announced.
+    /// The bytes are not those that were announced. The runtime compares the hash of all that it is given,
+    /// too; in either case it fetches them again, as often as its limits say, before the reply counts as lost.
     #[error("the reply's bytes are not those that were announced")]
     Corrupt,
     /// The range asked for is not inside the blob.

@@ -76,6 +76,10 @@ pub struct Seat {
     /// The last attempt that is known to have failed. One whose reply was announced may fail later: the
     /// reply is lost.
     pub(super) failed: u32,
+    /// How many fetches of its present reply brought other bytes than were announced.
+    pub(super) damaged: u32,
+    /// How many of its replies were lost so.
+    pub(super) lost: u32,
     pub(super) status: Status,
 }
 
@@ -162,6 +166,8 @@ impl Active {
             attempts: 0,
             after: Duration::ZERO,
             failed: 0,
+            damaged: 0,
+            lost: 0,
             status: Status::Pending,
         };
         let seats: Vec<Seat> = start.selected.iter().copied().map(seat).collect();

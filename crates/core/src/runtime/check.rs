@@ -38,7 +38,11 @@ pub(crate) struct Checked {
 
 /// Why a fetched reply does not count.
 pub(super) enum NotCounted {
+    /// The learner sent what cannot count (contract 15).
     Refused(Cause),
+    /// These are not the bytes of this announcement (contract 19).
+    Damaged(Box<Announcement>),
+    /// They are nowhere any more.
     Lost,
 }
 
@@ -46,23 +50,22 @@ impl Fetch {
     pub(crate) fn check(self, fetched: Result<Bytes, FetchError>) -> Checked {
         let task = self.task;
         let result = match fetched {
-            Ok(bytes) => self
+            Ok(bytes) if Hash::of(&bytes) == self.announcement.tensors => self
                 .check_bytes(bytes)
                 .map(|shareable| (self.announcement, shareable))
                 .map_err(|fault| NotCounted::Refused(Cause::Refused(fault.into()))),
-            Err(FetchError::Lost | FetchError::Corrupt | FetchError::Range { .. }) => {
-                Err(NotCounted::Lost)
+            Ok(_) | Err(FetchError::Corrupt | FetchError::Range { .. }) => {
+                Err(NotCounted::Damaged(Box::new(self.announcement)))
             }
+            Err(FetchError::Lost) => Err(NotCounted::Lost),
         };
         Checked { task, result }
     }
 
+    /// `bytes` are those that were announced: whatever is wrong with them is the learner's doing.
     fn check_bytes(&self, bytes: Bytes) -> Result<Shareable, String> {
-        let Announcement { metrics, headers, tensors: hash, .. } = &self.announcement;
+        let Announcement { metrics, headers, .. } = &self.announcement;
         metric::check(metrics).map_err(|error| error.to_string())?;
-        if Hash::of(&bytes) != *hash {
-            return Err("its bytes are not those that were announced".into());
-        }
         let tensors = Tensors::decode_like(bytes, self.rules.task.layout())
             .map_err(|error| error.to_string())?;
         let shareable = Shareable::decode(headers, tensors).map_err(|error| error.to_string())?;

@@ -72,7 +72,8 @@ pub(super) struct Gathering {
     /// Whether an earlier process began it.
     pub(super) is_anew: bool,
     pub(super) replies: Replies,
-    /// Tasks whose reply was told of and then lost: its next announcement is no second event (contract 14).
+    /// Tasks whose reply was told of and then came damaged or was lost: its next announcement is no second
+    /// event (contract 14).
     pub(super) lost: BTreeSet<TaskId>,
     pub(super) aggregator: Option<Box<dyn Aggregator>>,
     pub(super) ready: Vec<(TaskId, Contribution)>,

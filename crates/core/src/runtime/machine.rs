@@ -20,113 +20,7 @@ use crate::transport::TaskId;
 use super::active::{Active, Status};
 pub use super::active::{Kept, Seat, Start, Verdict};
 use super::window::Window;
-
-/// What happened, as the machine hears of it.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// An operation begins.
-    Start(Start),
-    /// A reply of so many bytes is ready at its client.
-    Announced {
-        /// The task that it answers.
-        task: TaskId,
-        /// Which attempt it was.
-        attempt: u32,
-        /// Size of its encoded tensors.
-        bytes: u64,
-    },
-    /// An attempt failed at its client.
-    Failed {
-        /// The task.
-        task: TaskId,
-        /// Which attempt it was.
-        attempt: u32,
-        /// Why.
-        cause: Cause,
-    },
-    /// A client's lease ran out.
-    Gone(Rank, std::sync::Arc<str>),
-    /// A fetched reply was checked whole: from now on it counts.
-    Checked(TaskId),
-    /// A fetched reply was refused.
-    Refused(TaskId, Cause),
-    /// The client side no longer has a reply: its task is executed again.
-    Lost(TaskId),
-    /// A reply's bytes were given back: it is folded, or kept at the run's home.
-    GivenBack(TaskId),
-    /// A relay's stop is durable: the next may be dispatched.
-    StopKept(OperationId),
-    /// The replies cannot be combined, whoever else answers.
-    Hopeless(OperationId, String),
-    /// The controller, or the user, cancels.
-    Cancel(OperationId),
-    /// The operation is over and durable; forget it.
-    Forget(OperationId),
-    /// Time went on.
-    Tick,
-}
-
-/// What the machine wants done.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Send the operation's task to these clients.
-    Dispatch {
-        /// The operation.
-        operation: OperationId,
-        /// The stop of a relay, else 0.
-        stop: u32,
-        /// The clients.
-        ranks: Vec<Rank>,
-    },
-    /// Tell these clients that nobody waits.
-    Cancel {
-        /// The operation.
-        operation: OperationId,
-        /// The clients.
-        ranks: Vec<Rank>,
-    },
-    /// Fetch a reply and check it whole.
-    Fetch(TaskId),
-    /// The reply counts: fold it, or keep it.
-    Count(TaskId),
-    /// The reply does not count: let go of it.
-    Drop(TaskId),
-    /// A relay's stop ended: make it durable, then say `StopKept`.
-    KeepStop {
-        /// The relay.
-        operation: OperationId,
-        /// The stop, from 0.
-        stop: u32,
-    },
-    /// Who counts is final: conclude and commit.
-    Decide(OperationId, Verdict),
-}
-
-/// Replies that changed nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Replies after the decision, or of operations that are over.
-    pub late: u64,
-    /// Replies announced twice.
-    pub duplicates: u64,
-}
-
-/// Limits of the machine.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How many whole replies may be in transfer or in the fold at once.
-    pub reply_window: u32,
-    /// So many bytes may be, however small the replies.
-    pub window_bytes: u64,
-    /// How often a task is executed for one client before its environment's failure counts.
-    pub max_attempts: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { reply_window: 2, window_bytes: 64 << 20, max_attempts: 3 }
-    }
-}
+pub use super::words::{Counters, Effect, Input, Limits};
 
 /// The state of all operations in flight.
 #[derive(Debug, Default)]
@@ -161,7 +55,11 @@ impl Machine {
                 effects.push(Effect::Drop(task));
                 self.ended(now, task, cause, effects);
             }
-            Input::Lost(task) => self.lost(now, task, effects),
+            Input::Damaged(task) => self.damaged(now, task, effects),
+            Input::Lost(task) => {
+                let cause = Cause::Environment("its reply was lost".into());
+                self.lost(now, task, cause, effects);
+            }
             Input::GivenBack(task) => self.window.give_back(task),
             Input::StopKept(operation) => self.stop_kept(now, operation, effects),
             Input::Hopeless(operation, fault) => {
@@ -232,6 +130,7 @@ impl Machine {
             Status::Running => {
                 seat.attempts = seat.attempts.max(attempt);
                 seat.status = Status::Announced { bytes };
+                seat.damaged = 0;
                 self.waiting.push_back(task);
             }
             Status::Announced { .. } | Status::Fetching | Status::Counted => {
@@ -266,12 +165,29 @@ impl Machine {
         }
     }
 
-    fn lost(&mut self, now: Timestamp, task: TaskId, effects: &mut Vec<Effect>) {
+    /// The same reply is fetched again, with the permit that it has, until that was done often enough.
+    fn damaged(&mut self, now: Timestamp, task: TaskId, effects: &mut Vec<Effect>) {
+        let most = self.limits.max_fetches;
+        if self.is_fetching(task)
+            && let Some(seat) = self.open_seat(task)
+        {
+            seat.damaged += 1;
+            if seat.damaged < most {
+                return effects.push(Effect::Fetch(task));
+            }
+            seat.lost += 1;
+        }
+        let lost = format!(
+            "its reply was lost: {most} fetches brought other bytes than those that were announced"
+        );
+        self.lost(now, task, Cause::Environment(lost.into()), effects);
+    }
+
+    fn lost(&mut self, now: Timestamp, task: TaskId, cause: Cause, effects: &mut Vec<Effect>) {
         self.window.give_back(task);
         // Else a reply that is held but cannot be fetched whole would be announced again and again.
         effects.push(Effect::Drop(task));
         if self.is_fetching(task) {
-            let cause = Cause::Environment("its reply was lost".into());
             self.try_again(now, task, cause, effects);
         }
     }
@@ -280,7 +196,8 @@ impl Machine {
     fn try_again(&mut self, now: Timestamp, task: TaskId, cause: Cause, effects: &mut Vec<Effect>) {
         let max_attempts = self.limits.max_attempts;
         match self.open_seat(task) {
-            Some(seat) if seat.attempts < max_attempts => {
+            // A client side that kept what came damaged announces it again, as the attempt that it was.
+            Some(seat) if seat.attempts.max(seat.lost) < max_attempts => {
                 seat.status = Status::Running;
                 let (operation, stop) = (task.operation, task.stop);
                 effects.push(Effect::Dispatch { operation, stop, ranks: vec![task.rank] });

@@ -18,6 +18,7 @@ mod targets;
 mod told;
 mod used;
 mod window;
+mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -41,7 +42,7 @@ use crate::value::Value;
 
 pub use cohort::{Cohort, Ending};
 use engine::Engine;
-pub use machine::{Counters, Limits};
+pub use words::{Counters, Limits, MAX_FETCHES};
 
 /// Where a run is remembered.
 #[derive(Clone)]

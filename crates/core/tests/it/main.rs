@@ -3,6 +3,7 @@
 
 mod aggregators;
 mod cases;
+mod fetches;
 mod filters;
 mod finite;
 mod handlers;

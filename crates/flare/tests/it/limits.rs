@@ -19,6 +19,7 @@ fn the_page_of_limits_has_each_constant_with_its_value() {
         ("flare::metric::MAX_METRICS", metric::MAX_METRICS as u64),
         ("flare::value::MAX_ENCODED", value::MAX_ENCODED as u64),
         ("flare_core::runtime::HOLD_BYTES", flare_core::runtime::HOLD_BYTES),
+        ("flare_core::runtime::MAX_FETCHES", u64::from(flare_core::runtime::MAX_FETCHES)),
     ];
     for (name, limit) in limits {
         let row = page.lines().find(|line| line.contains(&format!("| `{name}` |")));

@@ -67,6 +67,7 @@ macro_rules! operations_conform {
             o9_a_checkpoint_is_found_by_the_next_process
             o10_a_journal_that_fails_ends_the_run
             o12_a_task_starts_from_the_heads_at_the_start_of_its_operation
+            o13_only_bytes_that_were_announced_count
         }
     };
 }

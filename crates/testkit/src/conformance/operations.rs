@@ -1,4 +1,4 @@
-//! What those who carry out operations owe: O1 to O10, and O12.
+//! What those who carry out operations owe: O1 to O10, O12 and O13.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use flare_core::memory::MemoryBlobs;
 use flare_core::names::{Name, Rank, Roster};
 use flare_core::operation::{OperationId, OperationSpec, StateAccess, TaskSpec};
 use flare_core::operations::{Error, Operations};
-use flare_core::outcome::{Failure, Record};
+use flare_core::outcome::{Cause, Failure, Record};
 use flare_core::runtime::machine::Counters;
-use flare_core::runtime::{Home, Options, Runtime, Seams};
+use flare_core::runtime::{Home, Limits, Options, Runtime, Seams};
 use flare_core::transport::{INLINE_LIMIT, Transport};
 use flare_core::value::Value;
 use futures::StreamExt;
@@ -354,6 +354,42 @@ pub fn o10_a_journal_that_fails_ends_the_run(rig: &Rig<'_>) {
             assert!(operations.start(spec("c", "echo"), Interest::ALL).await.is_err());
             assert_eq!(journal.entries().unwrap(), kept, "it wrote on after an error");
         }
+    }));
+}
+
+/// O13: damage on the way is repaired, and is no learner's fault.
+pub fn o13_only_bytes_that_were_announced_count(rig: &Rig<'_>) {
+    let (home, post) = (home().0, Arc::default());
+    let subject = rig.by_post(&home, &post);
+    let Limits { max_fetches, max_attempts, .. } = Limits::default();
+    (rig.run)(Box::pin(async move {
+        for (size, times) in
+            [3, INLINE_LIMIT].into_iter().flat_map(|size| [(size, 1), (size, 2), (size, 3)])
+        {
+            post.damages(Rank(1), times);
+            let mut spec = spec(&format!("a-{size}-{times}"), "echo");
+            spec.task.input = floats(size).into();
+            let ended = carry_out(&*subject.operations, spec).await;
+            let counted = ended.counted();
+            assert_eq!(counted.len(), CLIENTS as usize, "{times} of {size}: {ended:?}");
+            assert!(counted.iter().all(|(_, reply)| reply.tensors == floats(size).hash()));
+            let executed = rig.stage.started(ended.operation.0).len();
+            // Three are one loss; a client side that outlives it may serve again what it kept.
+            assert!(times == max_fetches || executed == CLIENTS as usize, "{executed} executions");
+            assert!(size == 3 || post.fetched() == times + 1, "{} fetches", post.fetched());
+        }
+        post.damages(Rank(1), u32::MAX);
+        let mut spec = spec("b", "echo");
+        spec.task.input = floats(INLINE_LIMIT).into();
+        let ended = carry_out(&*subject.operations, spec).await;
+        match &ended.result {
+            Err(Failure::Client { client, cause: Cause::Environment(why) }) => {
+                assert!(client == "client-1" && why.contains("lost"), "{client}: {why}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(post.fetched(), max_fetches * max_attempts);
+        post.damages(Rank(1), 0);
     }));
 }
 

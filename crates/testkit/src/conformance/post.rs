@@ -1,4 +1,4 @@
-//! What lies between a runtime and its client side, and can be told to be late or to say things twice.
+//! What lies between a runtime and its clients, and can be told to be late, to say things twice, to damage.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use flare_core::transport::{Assignment, Event, FetchError, TaskId, Transport};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
-/// Passes on what clients tell, as it is told to.
+/// Passes on what clients tell and send, as it is told to.
 #[derive(Debug, Default)]
 pub struct Post {
     state: Mutex<State>,
@@ -28,6 +28,10 @@ struct State {
     kept: Vec<Event>,
     /// What goes out before the next event.
     due: Vec<Event>,
+    /// Whose bytes come damaged, and so many times more.
+    damages: Option<(Rank, u32)>,
+    /// How often that client's replies were fetched.
+    fetched: u32,
 }
 
 impl Post {
@@ -50,11 +54,27 @@ impl Post {
         state.due.extend(waiting.into_iter().chain(kept));
     }
 
+    /// The bytes of this client's replies come with one other bit, so many times: where they ride along, and
+    /// where they are fetched. Counts its fetches from here.
+    pub fn damages(&self, client: Rank, times: u32) {
+        let mut state = self.state();
+        (state.damages, state.fetched) = (Some((client, times)), 0);
+    }
+
+    /// How often the replies of the client were fetched whose bytes come damaged, or did.
+    pub fn fetched(&self) -> u32 {
+        self.state().fetched
+    }
+
     /// The batches that go out for one that comes.
     fn pass(&self, batch: Vec<Event>) -> Vec<Vec<Event>> {
         let mut state = self.state();
         let mut out = std::mem::take(&mut state.due);
-        for event in batch {
+        for mut event in batch {
+            if let Event::Announced(task, announcement) = &mut event {
+                let rider = announcement.inline.take();
+                announcement.inline = rider.map(|bytes| state.pass_bytes(task.rank, bytes));
+            }
             match (&event, state.held_back) {
                 (Event::Announced(task, _), Some(client)) if task.rank == client => {
                     state.kept.push(event);
@@ -79,7 +99,21 @@ impl Post {
     }
 }
 
-/// A transport whose events go by way of a post.
+impl State {
+    fn pass_bytes(&mut self, client: Rank, bytes: Bytes) -> Bytes {
+        match &mut self.damages {
+            Some((damaged, times)) if *damaged == client && *times > 0 => {
+                *times -= 1;
+                let mut bytes = bytes.to_vec();
+                bytes.iter_mut().rev().take(1).for_each(|last| *last ^= 1);
+                bytes.into()
+            }
+            _ => bytes,
+        }
+    }
+}
+
+/// A transport whose events and bytes go by way of a post.
 pub struct Posted<T> {
     inner: Arc<T>,
     post: Arc<Post>,
@@ -107,7 +141,10 @@ impl<T: Transport> Transport for Posted<T> {
     }
 
     async fn fetch(&self, task: TaskId, range: Range<u64>) -> Result<Bytes, FetchError> {
-        self.inner.fetch(task, range).await
+        let bytes = self.inner.fetch(task, range).await?;
+        let mut state = self.post.state();
+        state.fetched += u32::from(state.damages.is_some_and(|(client, _)| client == task.rank));
+        Ok(state.pass_bytes(task.rank, bytes))
     }
 
     fn let_go(&self, task: TaskId) {

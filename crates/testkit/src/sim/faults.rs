@@ -27,8 +27,9 @@ pub enum Fault {
     FailAttempt,
     /// A reply that the client holds is no longer there; its next one, if it holds none.
     LoseReply,
-    /// The bytes of the client's next fetched reply come damaged.
-    CorruptReply,
+    /// So many times, the bytes of the client's next reply come damaged: riding along, or when they are
+    /// fetched. The transport finds out, or hands other bytes over.
+    CorruptReply(u8),
     /// The client is away for so many milliseconds.
     Leave(u16),
     /// The client's process dies and starts again.
@@ -61,7 +62,7 @@ fn fault(stream: &mut Stream) -> Fault {
         2 => Fault::Delay(millis),
         3 => Fault::FailAttempt,
         4 => Fault::LoseReply,
-        5 => Fault::CorruptReply,
+        5 => Fault::CorruptReply(1 + stream.below(7) as u8),
         6 => Fault::Leave(millis),
         7 => Fault::RestartClient { keeps: true },
         8 => Fault::RestartClient { keeps: false },

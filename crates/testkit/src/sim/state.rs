@@ -14,6 +14,14 @@ use futures::channel::mpsc;
 
 use super::faults::Fault;
 
+/// Bytes as a bad line delivers them: one bit is another.
+pub(super) fn damaged(bytes: &Bytes, stream: &mut Stream) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    let bit = stream.below(8 * bytes.len() as u64);
+    bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+    bytes.into()
+}
+
 #[derive(Debug)]
 pub(super) enum Phase {
     /// The attempt is under way; it ends when the agenda says so.
@@ -77,7 +85,8 @@ pub(super) struct State {
     pub(super) asked: BTreeSet<TaskId>,
     /// What it let go of, and was not lost before.
     pub(super) let_go: BTreeSet<TaskId>,
-    /// Replies that a fetch did not find: they may be let go of, and asked for again.
+    /// Replies of which the last fetch did not bring what was announced: they may be let go of, and asked
+    /// for again.
     pub(super) lost: BTreeSet<TaskId>,
     /// When the last event of a task arrives: later ones come after it.
     pub(super) last: BTreeMap<TaskId, Timestamp>,
@@ -98,6 +107,16 @@ impl State {
         let armed = &mut self.clients[rank.index()].armed;
         let at = armed.iter().position(fits)?;
         Some(armed.remove(at))
+    }
+
+    /// Whether bytes that come from this client now come damaged.
+    pub(super) fn corrupts(&mut self, rank: Rank) -> bool {
+        let corrupt = |fault: &Fault| matches!(fault, Fault::CorruptReply(_));
+        let Some(Fault::CorruptReply(times)) = self.disarm(rank, corrupt) else { return false };
+        if times > 1 {
+            self.clients[rank.index()].armed.insert(0, Fault::CorruptReply(times - 1));
+        }
+        true
     }
 
     pub(super) fn deliver(&mut self, link: u64, event: Event) {

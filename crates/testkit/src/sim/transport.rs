@@ -15,9 +15,8 @@ use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::stream::BoxStream;
 
-use super::faults::Fault;
 use super::log::Seen;
-use super::state::{Act, Phase, State};
+use super::state::{Act, Phase, State, damaged};
 use super::world::World;
 use super::{Holder, Sim};
 
@@ -82,14 +81,20 @@ impl SimTransport {
             Some(Phase::Held(_, bytes)) => bytes.clone(),
             _ => return Err(FetchError::Lost),
         };
-        if state.disarm(task.rank, |fault| *fault == Fault::CorruptReply).is_some() {
-            return Err(FetchError::Corrupt);
-        }
         let size = held.len() as u64;
         if range.start > range.end || range.end > size {
             return Err(FetchError::Range { range, size });
         }
-        Ok(held.slice(range.start as usize..range.end as usize))
+        let asked = held.slice(range.start as usize..range.end as usize);
+        if asked.is_empty() || !state.corrupts(task.rank) {
+            state.lost.remove(&task);
+            return Ok(asked);
+        }
+        state.lost.insert(task);
+        match state.stream.below(2) {
+            0 => Err(FetchError::Corrupt),
+            _ => Ok(damaged(&asked, &mut state.stream)),
+        }
     }
 }
 
@@ -151,7 +156,6 @@ impl Transport for SimTransport {
         }
         let bytes = self.read(task, range);
         if bytes.is_err() {
-            // What is lost may be asked for again.
             self.world.state().lost.insert(task);
         }
         Ok(Bytes::from_owner(Fetched { bytes: bytes?, _permit: permit }))

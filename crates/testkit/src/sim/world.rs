@@ -17,7 +17,7 @@ use futures::channel::mpsc;
 use super::clock::ManualClock;
 use super::faults::Fault;
 use super::log::{Log, Seen};
-use super::state::{Act, Client, Phase, Slot, State};
+use super::state::{Act, Client, Phase, Slot, State, damaged};
 use super::{Holder, Setup};
 
 /// How much later a lost announcement is repeated.
@@ -186,7 +186,13 @@ impl World {
         else {
             return;
         };
-        let event = Event::Announced(task, announcement.clone());
+        let mut announcement = announcement.clone();
+        if let Some(rider) = announcement.inline.take() {
+            let is_damaged = state.corrupts(task.rank);
+            let rider = if is_damaged { damaged(&rider, &mut state.stream) } else { rider };
+            announcement.inline = Some(rider);
+        }
+        let event = Event::Announced(task, announcement);
         if state.disarm(task.rank, |fault| *fault == Fault::DropAnnouncement).is_some() {
             return state.put(self.clock.now().after(REPEAT), Act::Repeat(task));
         }

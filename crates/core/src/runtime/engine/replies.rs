@@ -104,12 +104,27 @@ impl Engine {
                 self.step(Input::Checked(task));
             }
             Err(NotCounted::Refused(cause)) => self.step(Input::Refused(task, cause)),
+            Err(NotCounted::Damaged(announcement)) => self.damaged(task, *announcement),
             Err(NotCounted::Lost) => {
                 if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
                     gathering.lost.insert(task);
                 }
                 self.step(Input::Lost(task));
             }
+        }
+    }
+
+    /// Other bytes came than were announced. What rode along is taken out by now: it is fetched next.
+    fn damaged(&mut self, task: TaskId, announcement: Announcement) {
+        if let Some(gathering) = self.gatherings.get_mut(&task.operation) {
+            gathering.replies.announce(task, announcement);
+            gathering.lost.insert(task);
+        }
+        self.step(Input::Damaged(task));
+        if !self.machine.is_fetching(task)
+            && let Some(gathering) = self.gatherings.get_mut(&task.operation)
+        {
+            gathering.replies.fetch(task);
         }
     }
 

@@ -6,12 +6,13 @@ use flare_core::runtime::Limits;
 use super::facts::{Course, Why};
 use super::schedule::{Op, Policy};
 
-/// Windows from one reply to a few, and one to three attempts.
+/// Windows from one reply to a few, and one to three attempts and fetches.
 pub(crate) fn limits(stream: &mut Stream) -> Limits {
     Limits {
         reply_window: 1 + below(stream, 3),
         window_bytes: [0, 100, 1000][stream.below(3) as usize],
         max_attempts: 1 + below(stream, 3),
+        max_fetches: 1 + below(stream, 3),
     }
 }
 
@@ -28,14 +29,18 @@ fn op(stream: &mut Stream) -> Op {
     let (operation, seat, fetch) = (byte(stream), byte(stream), byte(stream));
     match stream.below(100) {
         0..4 => start(stream),
-        4..34 => Op::Announce { operation, seat, bytes: below(stream, 300) as u16 },
+        4..34 => {
+            let (bytes, repeats) = (below(stream, 300) as u16, stream.below(4) == 0);
+            Op::Announce { operation, seat, bytes, repeats }
+        }
         34..44 => {
             let all = [Why::Learner, Why::Surroundings, Why::Surroundings, Why::Cancelled];
             let why = all[stream.below(4) as usize];
             Op::Fail { operation, seat, why, stale: stream.below(4) == 0 }
         }
         44..48 => Op::Gone { client: below(stream, 6) },
-        48..66 => Op::Arrive { fetch },
+        48..60 => Op::Arrive { fetch },
+        60..66 => Op::Damage { fetch },
         66..70 => Op::Refuse { fetch },
         70..75 => Op::Lose { fetch },
         75..84 => Op::GiveBack { reply: fetch },

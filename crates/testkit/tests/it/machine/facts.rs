@@ -23,6 +23,7 @@ pub(crate) struct Rules {
     /// Whether a learner's failure fails the operation.
     pub(crate) strict: bool,
     pub(crate) max_attempts: u32,
+    pub(crate) max_fetches: u32,
     /// Stops of a relay that an earlier process ended: attempts, and why it failed.
     pub(crate) kept: Vec<(u32, Option<Why>)>,
 }
@@ -66,6 +67,8 @@ pub(crate) enum Fact {
     Fetching(Task),
     Arrived(Task),
     Refused(Task),
+    /// A fetch brought other bytes than were announced.
+    Damaged(Task),
     Lost(Task),
     GivenBack(Task),
     StopKept(u64),
@@ -101,12 +104,21 @@ pub(crate) struct Seat {
     pub(crate) stand: Stand,
     pub(crate) attempts: u32,
     pub(super) failed: u32,
+    /// Fetches of its present reply that brought other bytes, and replies that were lost so.
+    pub(super) damaged: u32,
+    pub(super) lost: u32,
     pub(crate) after: u64,
 }
 
 impl Seat {
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.stand, Stand::Counts | Stand::Out(_))
+    }
+
+    /// How often its task was carried out in vain: a reply that was lost on the way stands for an attempt,
+    /// though its client side, which kept it, gives it the same number again.
+    pub(super) fn executions(&self) -> u32 {
+        self.attempts.max(self.lost)
     }
 }
 
@@ -117,6 +129,7 @@ pub(crate) struct Consequences {
     pub(crate) cancelled: Vec<Task>,
     pub(crate) counted: Vec<Task>,
     pub(crate) dropped: Vec<Task>,
+    pub(crate) fetched_again: Vec<Task>,
     pub(crate) stops: Vec<(u64, u32)>,
     pub(crate) decided: Vec<(u64, Verdict)>,
 }
@@ -158,6 +171,7 @@ impl Consequences {
         self.cancelled.extend(&more.cancelled);
         self.counted.extend(&more.counted);
         self.dropped.extend(&more.dropped);
+        self.fetched_again.extend(&more.fetched_again);
         self.stops.extend(&more.stops);
         self.decided.extend(more.decided.iter().cloned());
     }
@@ -167,6 +181,7 @@ impl Consequences {
         self.cancelled.sort_unstable();
         self.counted.sort_unstable();
         self.dropped.sort_unstable();
+        self.fetched_again.sort_unstable();
         self.stops.sort_unstable();
         self.decided.sort_by_key(|(operation, _)| *operation);
     }

@@ -6,7 +6,7 @@ use super::facts::{Course, Fact, Why};
 use super::schedule::{Op, Policy, play};
 
 fn limits(reply_window: u32, max_attempts: u32) -> Limits {
-    Limits { reply_window, window_bytes: 0, max_attempts }
+    Limits { reply_window, window_bytes: 0, max_attempts, max_fetches: 3 }
 }
 
 fn start(course: Course, clients: &[u32], policy: Policy) -> Op {
@@ -14,7 +14,7 @@ fn start(course: Course, clients: &[u32], policy: Policy) -> Op {
 }
 
 fn announce(seat: u8) -> Op {
-    Op::Announce { operation: 0, seat, bytes: 100 }
+    Op::Announce { operation: 0, seat, bytes: 100, repeats: false }
 }
 
 /// A stop's reply answers what the stop before it gave: one that comes before its turn answers nothing.

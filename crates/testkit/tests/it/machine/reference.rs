@@ -40,6 +40,12 @@ fn in_flight(history: &[(u64, Fact)]) -> BTreeMap<Task, u64> {
             Fact::Refused(task) | Fact::Lost(task) | Fact::GivenBack(task) => {
                 out.remove(task);
             }
+            Fact::Damaged(task) => {
+                let story = tell_of(&history[..=index], task.operation).unwrap();
+                if !story.last.fetched_again.contains(task) {
+                    out.remove(task);
+                }
+            }
             Fact::Arrived(task) => {
                 let story = tell_of(&history[..=index], task.operation).unwrap();
                 if !story.last.counted.contains(task) {
@@ -66,6 +72,8 @@ impl Story {
             stand: Stand::Unasked,
             attempts: 0,
             failed: 0,
+            damaged: 0,
+            lost: 0,
             after: 0,
         };
         let mut story = Self {
@@ -117,7 +125,7 @@ impl Story {
                 assert!(!std::mem::replace(fetching, true), "{task:?} is fetched twice at once");
                 assert!(!self.is_closed(), "{task:?} is fetched after the decision");
             }
-            Fact::Arrived(task) | Fact::Refused(task) | Fact::Lost(task)
+            Fact::Arrived(task) | Fact::Refused(task) | Fact::Damaged(task) | Fact::Lost(task)
                 if task.operation == self.operation =>
             {
                 self.fetched(now, *task, fact);
@@ -159,6 +167,7 @@ impl Story {
                 let seat = &mut self.seats[at.unwrap()];
                 seat.stand = Stand::Answered { bytes, fetching: false };
                 seat.attempts = seat.attempts.max(attempt);
+                seat.damaged = 0;
             }
             Some(Stand::Answered { .. } | Stand::Counts) => self.duplicates += 1,
             None | Some(Stand::Unasked | Stand::Out(_)) => {
@@ -176,7 +185,7 @@ impl Story {
         }
         seat.failed = attempt;
         seat.attempts = seat.attempts.max(attempt);
-        if why == Why::Surroundings && seat.attempts < self.rules.max_attempts {
+        if why == Why::Surroundings && seat.executions() < self.rules.max_attempts {
             self.last.dispatched.push(task);
         } else {
             self.out(now, at, why);
@@ -189,6 +198,11 @@ impl Story {
         let wanted =
             |at: &usize| matches!(self.seats[*at].stand, Stand::Answered { fetching: true, .. });
         let at = at.filter(wanted);
+        if let (Some(at), Fact::Damaged(_)) = (at, fact)
+            && self.fetched_again(at)
+        {
+            return self.last.fetched_again.push(task);
+        }
         if at.is_none() || !matches!(fact, Fact::Arrived(_)) {
             self.last.dropped.push(task);
         }
@@ -201,12 +215,25 @@ impl Story {
                 self.settle(now);
             }
             (Some(at), Fact::Refused(_)) => self.out(now, at, Why::Refused),
-            (Some(at), _) if self.seats[at].attempts < self.rules.max_attempts => {
+            (Some(at), _) if self.seats[at].executions() < self.rules.max_attempts => {
                 self.seats[at].stand = Stand::Asked;
                 self.last.dispatched.push(task);
             }
             (Some(at), _) => self.out(now, at, Why::Surroundings),
         }
+    }
+
+    /// Other bytes came than were announced: whether they are fetched once more, or the reply is lost.
+    fn fetched_again(&mut self, at: usize) -> bool {
+        let (seat, most) = (&mut self.seats[at], self.rules.max_fetches);
+        let Stand::Answered { bytes, .. } = seat.stand else { panic!("seat {at} is not fetched") };
+        seat.damaged += 1;
+        let again = seat.damaged < most;
+        if again {
+            seat.stand = Stand::Answered { bytes, fetching: false };
+        }
+        seat.lost += u32::from(!again);
+        again
     }
 
     fn out(&mut self, now: u64, at: usize, why: Why) {

@@ -29,10 +29,12 @@ pub(crate) enum Op {
         kept: u8,
         failed: bool,
     },
+    /// `repeats` has the number of the attempt before: its client side kept the reply.
     Announce {
         operation: u8,
         seat: u8,
         bytes: u16,
+        repeats: bool,
     },
     /// `stale` repeats the number of an attempt that is known.
     Fail {
@@ -48,6 +50,9 @@ pub(crate) enum Op {
         fetch: u8,
     },
     Refuse {
+        fetch: u8,
+    },
+    Damage {
         fetch: u8,
     },
     Lose {
@@ -130,9 +135,10 @@ impl Play {
                 }
                 self.start(course, clients, Policy::default(), stops);
             }
-            Op::Announce { operation, seat, bytes } => {
+            Op::Announce { operation, seat, bytes, repeats } => {
                 let Some((task, attempt)) = self.pick(operation, seat) else { return };
-                self.announce(task, attempt + 1, u64::from(bytes));
+                let attempt = if repeats { attempt.max(1) } else { attempt + 1 };
+                self.announce(task, attempt, u64::from(bytes));
             }
             Op::Fail { operation, seat, why, stale } => {
                 let Some((task, attempt)) = self.pick(operation, seat) else { return };
@@ -151,6 +157,10 @@ impl Play {
                 let Some(task) = take(&mut self.fetches, fetch) else { return };
                 let cause = Cause::Refused("test".into());
                 self.step(Fact::Refused(task), Input::Refused(id(task), cause));
+            }
+            Op::Damage { fetch } => {
+                let Some(task) = take(&mut self.fetches, fetch) else { return };
+                self.step(Fact::Damaged(task), Input::Damaged(id(task)));
             }
             Op::Lose { fetch } => {
                 let Some(task) = take(&mut self.fetches, fetch) else { return };
@@ -189,7 +199,7 @@ impl Play {
         let millis = |millis: u16| u64::from(millis) * MILLI;
         let Policy { min, over, strict, .. } = policy;
         let (wait, deadline) = (policy.wait.map(millis), policy.deadline.map(millis));
-        let max_attempts = self.limits.max_attempts;
+        let Limits { max_attempts, max_fetches, .. } = self.limits;
         let start = Start {
             operation: OperationId(operation),
             course: machine_course(course),
@@ -208,8 +218,18 @@ impl Play {
                 .map(|(attempts, why)| Kept { attempts: *attempts, cause: why.map(cause) })
                 .collect(),
         };
-        let rules =
-            Rules { course, clients, min, wait, deadline, over, strict, max_attempts, kept };
+        let rules = Rules {
+            course,
+            clients,
+            min,
+            wait,
+            deadline,
+            over,
+            strict,
+            max_attempts,
+            max_fetches,
+            kept,
+        };
         self.operations.push(operation);
         self.step(Fact::Started(operation, rules), Input::Start(start));
     }
@@ -248,6 +268,7 @@ impl Play {
     fn step(&mut self, fact: Fact, input: Input) {
         let mut effects = Vec::new();
         self.machine.step(Timestamp(self.now), input, &mut effects);
+        let damaged = if let Fact::Damaged(task) = fact { Some(task) } else { None };
         self.history.push((self.now, fact));
         let mut expected = reference::tell(&self.history).last;
         let mut fetched = Vec::new();
@@ -258,6 +279,8 @@ impl Play {
                 other => note(&mut got, other),
             }
         }
+        let again = |task: &&Task| Some(**task) == damaged;
+        got.fetched_again.extend(fetched.iter().filter(again));
         for task in &fetched {
             self.history.push((self.now, Fact::Fetching(*task)));
         }

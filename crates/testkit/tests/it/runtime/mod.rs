@@ -48,6 +48,7 @@ impl Scene {
                 reply_window: 1 + stream.below(3) as u32,
                 window_bytes: [0, 1000][stream.below(2) as usize],
                 max_attempts: 1000,
+                ..Limits::default()
             },
             lease: Duration::from_secs(1000),
             power: stream.below(3) == 0,
