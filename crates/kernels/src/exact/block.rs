@@ -1,8 +1,7 @@
 //! One block of columns: old sums and products are added in as few levels as they need.
 #![allow(clippy::needless_range_loop)] // lanes and levels index several arrays alike
 
-use super::element::Magnitude;
-use super::extremes::{Extremes, join};
+use super::extremes::{Extremes, Masses};
 use super::{BLOCK, Element, Scale, Span};
 use crate::variant::{Kernel, Variant};
 
@@ -37,11 +36,9 @@ pub struct Fold<'a, E, const FEW: usize, const MANY: usize> {
 
 /// What a fold met on its way.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<M> {
-    /// The largest magnitude among the terms' values.
-    pub largest: M,
-    /// The smallest but zero.
-    pub smallest: Option<M>,
+pub struct Seen {
+    /// What is known of the sum of the terms.
+    pub terms: Span,
     /// Whether the sums are exact; else they are void.
     pub exact: bool,
     /// Whether some sum is zero (as +0).
@@ -56,40 +53,63 @@ impl<E: Element, const FEW: usize, const MANY: usize> Fold<'_, E, FEW, MANY> {
     ///
     /// # Panics
     /// If an output is longer than [`BLOCK`] or than an input, or differs in length from the first.
-    pub fn run(&self, variant: Variant, out: [&mut [f64]; MANY]) -> Seen<E::Magnitude> {
+    pub fn run(&self, variant: Variant, out: [&mut [f64]; MANY]) -> Seen {
         let len = out[0].len();
         assert!(len <= BLOCK, "{len} columns are more than a block");
         let rows = out.map(|row| &mut row[..len]);
         variant.run(Run { fold: self, whole: len - len % LANES, len, out: rows })
     }
 
-    /// By how much the bits of a column's largest magnitude may exceed those of its smallest's
-    /// exponent for one level to be exact; `None` if it never is.
+    /// By how much the bits of a column's mass, as `f32`, may exceed those of the exponent of its smallest
+    /// value for one level to be exact; `None` if it never is.
     ///
     /// The smallest magnitude but zero, of exponent `e`, says that each product is a multiple of
     /// `2^(e - FRACTION) * unit`; one level holds sums of up to `2^53` such units, and no sum on
-    /// the way is beyond `factors * largest`.
-    fn reach(&self) -> Option<E::Magnitude> {
+    /// the way is beyond the largest factor times the mass.
+    fn reach(&self) -> Option<u32> {
         let power = self.factors.unit.saturating_add(53 - E::FRACTION as i32);
         if E::PIECES != 1 || !self.components.is_empty() || !(-900..=900).contains(&power) {
             return None;
         }
-        let ratio = f64::from_bits(((1023 + power) as u64) << 52) / self.factors.bound;
+        let ratio = f64::from_bits(((1023 + power) as u64) << 52) / self.most_of_mass()?;
         // No factors at all give no number.
         let bits = ratio.to_bits().checked_sub(f64::to_bits(1.0)).filter(|_| ratio.is_finite())?;
-        Some(E::Magnitude::truncated(bits >> (52 - E::FRACTION)))
+        Some((bits >> (52 - 23)).min(u64::from(u32::MAX / 2)) as u32)
     }
 
-    /// What is known of the sum of all, if the values' magnitudes are these.
-    fn span(&self, largest: E::Magnitude, smallest: Option<E::Magnitude>) -> Span {
+    /// What the sum of the terms of a column comes to at most, for a mass of 1: the largest factor, and what the
+    /// roundings of so many additions in `f32` may have taken from the mass. `None` if these are too many.
+    fn most_of_mass(&self) -> Option<f64> {
+        const MOST: usize = 1 << 22;
+        let largest =
+            self.terms.iter().fold(0.0, |largest: f64, term| largest.max(term.factor.abs()));
+        let slack = 1.0 + self.terms.len() as f64 * f64::from(f32::EPSILON);
+        (self.terms.len() <= MOST).then_some(largest * slack)
+    }
+
+    /// What is known of the sum of the terms, if the values' magnitudes are these.
+    fn span(&self, (largest, smallest): (E::Magnitude, Option<E::Magnitude>)) -> Span {
         let unit = |smallest| E::last_place(smallest).saturating_add(self.factors.unit);
         let bound = self.factors.bound * E::bound(largest);
-        self.old.join(Span { bound, unit: smallest.map_or(i32::MAX, unit) })
+        Span { bound, unit: smallest.map_or(i32::MAX, unit) }
+    }
+
+    /// The same, if no column's mass is beyond `mass`.
+    fn span_of_mass(&self, mass: f32, smallest: Option<u32>) -> Span {
+        // As for `f32`, but values of `FRACTION` bits are multiples of more.
+        let unit = |smallest: u32| f32::last_place(smallest) + (23 - E::FRACTION as i32);
+        let unit = |smallest| unit(smallest).saturating_add(self.factors.unit);
+        let bound = f64::from(mass) * self.most_of_mass().unwrap_or(f64::INFINITY);
+        Span { bound, unit: smallest.map_or(i32::MAX, unit) }
     }
 }
 
 /// Columns that advance together, their sums held in registers while all terms pass by.
 const LANES: usize = 16;
+
+/// So many tiles ahead each input is asked for. More than these few lines an input, and those of ten inputs
+/// crowd each other out: 16 tiles ahead are slower than none.
+const AHEAD: usize = 4;
 
 /// Columns that are summed again together.
 const AGAIN: usize = 8;
@@ -118,17 +138,16 @@ struct Run<'r, 'a, E: Element, const FEW: usize, const MANY: usize> {
 }
 
 impl<E: Element, const FEW: usize, const MANY: usize> Kernel for Run<'_, '_, E, FEW, MANY> {
-    type Output = Seen<E::Magnitude>;
+    type Output = Seen;
 
     #[inline(always)]
     fn run<const FUSED: bool>(mut self) -> Self::Output {
         let mut zeros = false;
-        let (extremes, left) = match self.fold.reach() {
+        let (terms, left) = match self.fold.reach() {
             Some(reach) => self.try_one::<FUSED>(reach, &mut zeros),
-            None => self.survey(),
+            None => (self.survey(), Left::ALL),
         };
-        let (largest, smallest) = extremes;
-        let mut seen = Seen { largest, smallest, exact: true, zeros, components: 1 };
+        let mut seen = Seen { terms, exact: true, zeros, components: 1 };
         if left.groups != 0 || left.rest {
             self.add_levels::<FUSED>(left, &mut seen);
         }
@@ -140,13 +159,9 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
     /// Sums each column in one level, looks at its magnitudes on the way, and returns those for
     /// which one level was not enough.
     #[inline(always)]
-    fn try_one<const FUSED: bool>(
-        &mut self,
-        reach: E::Magnitude,
-        zeros: &mut bool,
-    ) -> ((E::Magnitude, Option<E::Magnitude>), Left) {
-        let mut all = Extremes::<E, LANES>::new();
-        let mut rest = Extremes::<E, 1>::new();
+    fn try_one<const FUSED: bool>(&mut self, reach: u32, zeros: &mut bool) -> (Span, Left) {
+        let mut all = Masses::<LANES>::new();
+        let mut rest = Masses::<1>::new();
         let mut left = Left::NOTHING;
         for column in (0..self.whole).step_by(LANES) {
             let beyond = self.tile_one::<LANES, FUSED>(column, reach, &mut all, zeros);
@@ -157,21 +172,23 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         for column in self.whole..self.len {
             left.rest |= any(&self.tile_one::<1, FUSED>(column, reach, &mut rest, zeros));
         }
-        (join(all.fold(), rest.fold()), left)
+        let (mass, smallest) = all.fold().join(rest);
+        (self.fold.span_of_mass(mass, smallest), left)
     }
 
     #[inline(always)]
     fn tile_one<const N: usize, const FUSED: bool>(
         &mut self,
         column: usize,
-        reach: E::Magnitude,
-        all: &mut Extremes<E, N>,
+        reach: u32,
+        all: &mut Masses<N>,
         zeros: &mut bool,
     ) -> [bool; N] {
-        let mut own = Extremes::<E, N>::new();
+        let mut own = Masses::<N>::new();
         let mut sums = [0.0; N];
         for term in self.fold.terms {
             let values = &term.values[self.fold.first + column..][..N];
+            prefetch(values.as_ptr().wrapping_add(AHEAD * LANES));
             own.take(values);
             for lane in 0..N {
                 let [_, piece] = values[lane].pieces();
@@ -183,9 +200,9 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         own.beyond(reach)
     }
 
-    /// Looks at all magnitudes; the sums are all left.
+    /// Looks at all magnitudes.
     #[inline(always)]
-    fn survey(&self) -> ((E::Magnitude, Option<E::Magnitude>), Left) {
+    fn survey(&self) -> Span {
         let mut all = Extremes::<E, LANES>::new();
         let mut rest = Extremes::<E, 1>::new();
         for term in self.fold.terms {
@@ -198,13 +215,13 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
                 rest.take(std::slice::from_ref(value));
             }
         }
-        (join(all.fold(), rest.fold()), Left::ALL)
+        self.fold.span(all.fold().join(rest))
     }
 
     /// Sums the columns that are left, in as many levels as what was seen needs.
     #[inline(always)]
-    fn add_levels<const FUSED: bool>(&mut self, left: Left, seen: &mut Seen<E::Magnitude>) {
-        let span = self.fold.span(seen.largest, seen.smallest);
+    fn add_levels<const FUSED: bool>(&mut self, left: Left, seen: &mut Seen) {
+        let span = self.fold.old.join(seen.terms);
         let additions = self.fold.terms.len() * E::PIECES + self.fold.components.len();
         if let Some(few) = Scale::<FEW>::new(span, additions) {
             self.add::<FEW, FUSED>(left, few.starts, seen);
@@ -220,7 +237,7 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         &mut self,
         left: Left,
         starts: [f64; LEVELS],
-        seen: &mut Seen<E::Magnitude>,
+        seen: &mut Seen,
     ) {
         seen.components = LEVELS;
         for row in &mut self.out[1..LEVELS] {
@@ -269,6 +286,19 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         }
         *zeros |= any_zero(&self.out[0][column..column + N]);
     }
+}
+
+/// Asks for the line at an address, which may lie beyond its slice.
+#[inline(always)]
+fn prefetch<T>(at: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a prefetch reads nothing and faults nowhere, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
 }
 
 #[inline(always)]

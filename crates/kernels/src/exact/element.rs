@@ -14,11 +14,9 @@ pub trait Element: Copy + Send + Sync + 'static {
     /// How many pieces a value is cut into.
     const PIECES: usize;
 
-    /// The bits of a magnitude that are no part of its exponent.
+    /// The significant bits after the first: a value that is not zero is a multiple of its power of two
+    /// times 2 to minus this.
     const FRACTION: u32;
-
-    /// The magnitude of infinity.
-    const INFINITE: Self::Magnitude;
 
     /// The bits of an absolute value, ordered as the absolute values are; NaN lies above infinity.
     type Magnitude: Magnitude;
@@ -36,6 +34,9 @@ pub trait Element: Copy + Send + Sync + 'static {
     /// are unused. Nothing is promised for infinities and NaN.
     fn pieces(self) -> [f64; 2];
 
+    /// The nearest `f32`: the value itself, where it is one piece; infinity and NaN are one or the other.
+    fn single(self) -> f32;
+
     /// Whether the sign bit is set.
     fn is_negative(self) -> bool;
 }
@@ -52,15 +53,6 @@ pub trait Magnitude: Copy + Ord + Send + std::fmt::Debug {
 
     /// One more; `None` for the greatest.
     fn more_by_one(self) -> Option<Self>;
-
-    /// One more, without the lowest `fraction` bits; 0 for the greatest.
-    fn exponent_after(self, fraction: u32) -> Self;
-
-    /// The sum, without what does not fit.
-    fn plus(self, other: Self) -> Self;
-
-    /// The low bits of `bits`.
-    fn truncated(bits: u64) -> Self;
 }
 
 macro_rules! magnitude {
@@ -78,20 +70,6 @@ macro_rules! magnitude {
             fn more_by_one(self) -> Option<Self> {
                 self.checked_add(1)
             }
-
-            #[inline(always)]
-            fn exponent_after(self, fraction: u32) -> Self {
-                self.wrapping_add(1) >> fraction << fraction
-            }
-
-            #[inline(always)]
-            fn plus(self, other: Self) -> Self {
-                self.wrapping_add(other)
-            }
-
-            fn truncated(bits: u64) -> Self {
-                bits as Self
-            }
         }
     };
 }
@@ -103,7 +81,6 @@ impl Element for f32 {
     const FACTOR_BITS: u32 = 29;
     const PIECES: usize = 1;
     const FRACTION: u32 = 23;
-    const INFINITE: Self::Magnitude = 0x7F80_0000;
     type Magnitude = u32;
 
     #[inline(always)]
@@ -126,6 +103,11 @@ impl Element for f32 {
     }
 
     #[inline(always)]
+    fn single(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
     fn is_negative(self) -> bool {
         self.is_sign_negative()
     }
@@ -135,7 +117,6 @@ impl Element for bf16 {
     const FACTOR_BITS: u32 = 29;
     const PIECES: usize = 1;
     const FRACTION: u32 = 7;
-    const INFINITE: Self::Magnitude = 0x7F80;
     type Magnitude = u32;
 
     #[inline(always)]
@@ -153,7 +134,12 @@ impl Element for bf16 {
 
     #[inline(always)]
     fn pieces(self) -> [f64; 2] {
-        f32::from_bits(u32::from(self.to_bits()) << 16).pieces()
+        self.single().pieces()
+    }
+
+    #[inline(always)]
+    fn single(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 
     #[inline(always)]
@@ -166,7 +152,6 @@ impl Element for f16 {
     const FACTOR_BITS: u32 = 29;
     const PIECES: usize = 1;
     const FRACTION: u32 = 10;
-    const INFINITE: Self::Magnitude = 0x7C00;
     type Magnitude = u32;
 
     #[inline(always)]
@@ -175,7 +160,7 @@ impl Element for f16 {
     }
 
     fn bound(magnitude: u32) -> f64 {
-        if magnitude >= 0x7C00 { f64::INFINITY } else { widen(magnitude) }
+        if magnitude >= 0x7C00 { f64::INFINITY } else { f64::from(widen(magnitude)) }
     }
 
     fn last_place(magnitude: u32) -> i32 {
@@ -184,7 +169,13 @@ impl Element for f16 {
 
     #[inline(always)]
     fn pieces(self) -> [f64; 2] {
-        [0.0, widen(u32::from(self.to_bits()))]
+        self.single().pieces()
+    }
+
+    #[inline(always)]
+    fn single(self) -> f32 {
+        let bits = u32::from(self.to_bits());
+        if bits & 0x7FFF >= 0x7C00 { f32::INFINITY } else { widen(bits) }
     }
 
     #[inline(always)]
@@ -195,16 +186,15 @@ impl Element for f16 {
 
 /// The value of finite `f16` bits: as `f32` bits they mean 2^-112 times as much, subnormals too.
 #[inline(always)]
-fn widen(bits: u32) -> f64 {
-    const SCALE: f64 = 5_192_296_858_534_827_628_530_496_329_220_096.0;
-    f64::from(f32::from_bits((bits & 0x8000) << 16 | (bits & 0x7FFF) << 13)) * SCALE
+fn widen(bits: u32) -> f32 {
+    const SCALE: f32 = 5_192_296_858_534_827_628_530_496_329_220_096.0;
+    f32::from_bits((bits & 0x8000) << 16 | (bits & 0x7FFF) << 13) * SCALE
 }
 
 impl Element for f64 {
     const FACTOR_BITS: u32 = 27;
     const PIECES: usize = 2;
     const FRACTION: u32 = 52;
-    const INFINITE: Self::Magnitude = 0x7FF0_0000_0000_0000;
     type Magnitude = u64;
 
     #[inline(always)]
@@ -227,6 +217,11 @@ impl Element for f64 {
     fn pieces(self) -> [f64; 2] {
         let upper = Self::from_bits((self.to_bits().wrapping_add(0x400_0000)) & !0x7FF_FFFF);
         [upper, self - upper]
+    }
+
+    #[inline(always)]
+    fn single(self) -> f32 {
+        self as f32
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use flare_kernels::Variant;
 use flare_kernels::exact::{
-    BLOCK, Divisor, Element, Fold, Magnitude, Narrow, Seen, Span, Term, divide_narrow, divide_wide,
+    BLOCK, Divisor, Element, Fold, Magnitude, Narrow, Span, Term, divide_narrow, divide_wide,
 };
 use half::{bf16, f16};
 
@@ -42,16 +42,12 @@ fn fold<E: Element + std::fmt::Debug, const FEW: usize, const MANY: usize>(
         let mut out = vec![vec![0.0; len]; MANY];
         let mut rows = out.iter_mut();
         let seen = fold.run(variant, std::array::from_fn(|_| rows.next().unwrap().as_mut_slice()));
-        (shown(&seen), bits(&out.concat(), seen.exact))
+        (format!("{seen:?}"), bits(&out.concat(), seen.exact))
     };
     let portable = run(Variant::PORTABLE);
     for variant in Variant::available() {
         assert_eq!(run(variant), portable, "seed {seed}, {variant}");
     }
-}
-
-fn shown<M: std::fmt::Debug>(seen: &Seen<M>) -> String {
-    format!("{seen:?}")
 }
 
 /// The bits, with any NaN for any other where sums are void.
@@ -134,7 +130,8 @@ fn one_level_holds_fifty_three_bits() {
             })
             .collect::<Vec<_>>()
     };
-    // The last place of 2^-29 is 2^-52, of which 2^53 make the bound of 2.
+    // The last place of 2^-29 is 2^-52, of which 2^53 make 2, more than a mass of 1 with all that roundings
+    // may have taken from it; half as many do not.
     assert!(components(power(-29) as f32).iter().all(|components| *components == 1));
     assert!(components((power(-29) as f32).next_down()).iter().all(|components| *components == 2));
     // Zeros have no last place.
@@ -183,9 +180,6 @@ fn magnitudes_know_their_last_places() {
         let unit = f64::from(f32::from_bits(0x7F7F_FFFF.min(bits | 1))) / power(place);
         assert_eq!(unit.fract(), 0.0, "{bits:x} is a multiple of 2^{place}");
     }
-    assert_eq!(0x3F80_0000u32.less_one().exponent_after(f32::FRACTION), 0x3F80_0000);
-    assert_eq!(0x3FFF_FFFFu32.less_one().exponent_after(f32::FRACTION), 0x3F80_0000);
-    assert_eq!(0u32.less_one().exponent_after(f32::FRACTION), 0);
     assert_eq!(u32::MIN.less_one().more_by_one(), None);
     assert!(f16::bound(0x7C00).is_infinite() && f16::bound(0x7BFF) == 65504.0);
 }

@@ -29,7 +29,7 @@ impl Sums {
         &mut self,
         fold: &Fold<'_, E, FEW, MANY>,
         columns: usize,
-    ) -> Option<Seen<E::Magnitude>> {
+    ) -> Option<Seen> {
         let mut rows = self.rows.iter_mut();
         let out = std::array::from_fn(|_| {
             let row = rows.next().expect("no float type has more components than there are rows");
@@ -92,7 +92,7 @@ impl<'p, 'a, E: Float> Folder<'p, 'a, E> {
         if seen.zeros {
             sign_zeros(&mut self.sums.rows[0], self.plan, old);
         }
-        Some(old.held.span.join(self.plan.span(seen.largest, seen.smallest)))
+        Some(old.held.span.join(seen.terms))
     }
 
     fn fold_fixed(&self, old: &BlockRef<'_>) -> Fixed {

@@ -40,7 +40,7 @@ pub(super) trait Float: Element + Output + Sized {
         terms: &[Term<'_, Self>],
         known: (Span, Span),
         columns: Range<usize>,
-    ) -> Option<Seen<Self::Magnitude>>;
+    ) -> Option<Seen>;
 }
 
 /// A type that quotients are written as.
@@ -67,7 +67,7 @@ macro_rules! float {
                 terms: &[Term<'_, Self>],
                 (old, factors): (Span, Span),
                 columns: Range<usize>,
-            ) -> Option<Seen<Self::Magnitude>> {
+            ) -> Option<Seen> {
                 let first = columns.start;
                 let fold = Fold::<_, { $components - 1 }, $components> {
                     components,

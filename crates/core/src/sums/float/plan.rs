@@ -79,13 +79,6 @@ impl<'a, E: Float> Plan<'a, E> {
         self.factors
     }
 
-    /// What is known of the sum of the terms of values of these magnitudes.
-    pub(super) fn span(&self, largest: E::Magnitude, smallest: Option<E::Magnitude>) -> Span {
-        let unit = |smallest| E::last_place(smallest) + self.factors.unit;
-        let bound = self.factors.bound * E::bound(largest);
-        Span { bound, unit: smallest.map_or(i32::MAX, unit) }
-    }
-
     /// The bytes of the inputs, for `len` elements.
     pub(in super::super) fn bytes(&self, len: usize) -> usize {
         self.inputs.len() * len * size_of::<E>()
