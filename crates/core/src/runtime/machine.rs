@@ -18,7 +18,8 @@ use crate::outcome::Cause;
 use crate::transport::TaskId;
 
 use super::active::{Active, Status};
-pub use super::active::{Kept, Seat, Start, Verdict};
+pub use super::active::{Kept, Seat, Start};
+pub use super::verdict::Verdict;
 use super::window::Window;
 pub use super::words::{Counters, Effect, Input, Limits};
 

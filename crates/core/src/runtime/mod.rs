@@ -17,6 +17,7 @@ mod replies;
 mod targets;
 mod told;
 mod used;
+mod verdict;
 mod window;
 mod words;
 

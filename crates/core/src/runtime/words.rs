@@ -5,7 +5,8 @@ use crate::operation::OperationId;
 use crate::outcome::Cause;
 use crate::transport::TaskId;
 
-use super::active::{Start, Verdict};
+use super::active::Start;
+use super::verdict::Verdict;
 
 /// What happened, as the machine hears of it.
 #[derive(Debug, Clone)]

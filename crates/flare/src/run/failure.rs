@@ -5,6 +5,9 @@ use std::sync::Arc;
 use flare_core::outcome::{Cause, Failure};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+// The journal writes the same types without the names of their variants, so what names them in text is said
+// here; the compiler compares the variants with core's.
+
 /// A [`Failure`], written as `{"kind": .., "detail": ..}`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Told(#[serde(with = "OfOperation")] pub(super) Failure);

@@ -36,9 +36,7 @@ impl Engine {
         if record.replies().any(|(_, reply)| reply.wrote_state) {
             transport.settle(operation)?;
         }
-        for (released, counted) in self.ledger.end(&record)? {
-            transport.release(released, &counted);
-        }
+        self.releases.extend(self.ledger.end(&record)?);
         let roster = &self.run.roster;
         let Some(gathering) = self.gatherings.get_mut(&operation) else { return Ok(()) };
         for end in &record.ends {
@@ -113,7 +111,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let record = gathering.record_of(operation, self.unit, Vec::new(), Err(failure));
         let record = Arc::new(record);
-        self.ledger.end(&record)?;
+        self.releases.extend(self.ledger.end(&record)?);
         gathering.tell_start(operation, false);
         gathering.tell_end(record, false);
         self.gatherings.insert(operation, gathering);
