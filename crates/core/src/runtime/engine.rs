@@ -78,7 +78,7 @@ impl Engine {
             effects: Vec::new(),
             jobs: Vec::new(),
             presence: Presence::new(present, opened.epoch == 1),
-            releases: Vec::new(),
+            releases: Releases::default(),
             now: Timestamp::default(),
             stopped: None,
         };

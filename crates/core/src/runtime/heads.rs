@@ -12,9 +12,12 @@ use crate::journal::wrote;
 use crate::names::Rank;
 use crate::operation::OperationId;
 use crate::outcome::Record;
+use crate::transport::Transport;
 
 /// Releases that the client side may be told of, each with those who count.
-pub(super) type Releases = Vec<(OperationId, Vec<Rank>)>;
+#[derive(Debug, Default)]
+#[must_use = "what waited for its turn is never told if it is dropped"]
+pub(super) struct Releases(pub(super) Vec<(OperationId, Vec<Rank>)>);
 
 /// The head of each client's state, as operations in flight see it and as the next one will.
 #[derive(Debug, Default)]
@@ -37,6 +40,18 @@ struct Pins {
 struct Waiting {
     counted: Vec<Rank>,
     wrote: Vec<Rank>,
+}
+
+impl Releases {
+    pub(super) fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
+    pub(super) fn tell(self, transport: &dyn Transport) {
+        for (operation, counted) in self.0 {
+            transport.release(operation, &counted);
+        }
+    }
 }
 
 impl Heads {
@@ -93,7 +108,7 @@ impl Heads {
             !in_flight.values().any(|pins| pins.hold(*operation, &waiting.wrote))
         };
         let free = self.waiting.extract_if(.., is_free);
-        free.map(|(operation, waiting)| (operation, waiting.counted)).collect()
+        Releases(free.map(|(operation, waiting)| (operation, waiting.counted)).collect())
     }
 }
 

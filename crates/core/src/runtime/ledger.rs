@@ -308,7 +308,7 @@ impl Past {
     fn unreleased(&mut self) -> Releases {
         let unreleased = std::mem::take(&mut self.unreleased).into_iter();
         let stateless = unreleased.filter(|(_, record)| wrote(record).is_empty());
-        stateless.map(|(operation, record)| (operation, counted_ranks(&record))).collect()
+        Releases(stateless.map(|(operation, record)| (operation, counted_ranks(&record))).collect())
     }
 
     /// The run as it began, which must be the one that is asked for.

@@ -136,9 +136,7 @@ impl<T: Transport> Runtime<T> {
         options: Options,
     ) -> Result<Arc<Self>, Error> {
         let (engine, opened, unreleased) = Engine::open(run, home, options, transport.present())?;
-        for (operation, counted) in unreleased {
-            transport.release(operation, &counted);
-        }
+        unreleased.tell(&*transport);
         let bell = tokio::sync::Notify::new();
         let shared = Arc::new(Shared { engine: Mutex::new(engine), transport, seams, bell });
         let listener = Box::pin(listen(Arc::clone(&shared)));
@@ -219,9 +217,7 @@ impl<T: Transport> Shared<T> {
         if tick_moved {
             self.bell.notify_one();
         }
-        for (operation, counted) in releases {
-            self.transport.release(operation, &counted);
-        }
+        releases.tell(&*self.transport);
         woken.into_iter().for_each(Waker::wake);
         for job in jobs {
             self.run_job(job);

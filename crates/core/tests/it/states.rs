@@ -12,8 +12,9 @@ use flare_core::executor::{Reply, Task};
 use flare_core::federation::Federation;
 use flare_core::journal::{self, Entry};
 use flare_core::names::{Name, Rank};
-use flare_core::operation::{OperationId, OperationSpec, StateAccess};
-use flare_core::outcome::{Cause, Weight};
+use flare_core::operation::{Key, OperationId, OperationSpec, StateAccess};
+use flare_core::outcome::{Cause, Failure, Weight};
+use flare_core::runtime::{Ending, Options};
 use flare_core::transport::{Announcement, Assignment, Event, FetchError, TaskId, Transport};
 use futures::channel::mpsc as channel;
 use futures::executor::block_on;
@@ -218,6 +219,66 @@ fn an_attempt_in_another_process_starts_where_the_first_one_did() {
         let expected = [Some(sent.id.operation), Some(second).filter(|_| tells), Some(third)];
         assert_eq!(released, expected.into_iter().flatten().collect::<Vec<_>>());
     }
+}
+
+/// The journal does not say that an operation needs no states, so that it may hold releases back until it is
+/// asked for again.
+#[test]
+fn what_waits_for_an_operation_of_an_earlier_process_is_told_when_that_turns_out_to_need_no_states()
+{
+    let world = World::remembering(1);
+    let plain = || spec("plain", StateAccess::None);
+    let told = Told::new();
+    let federation = world.open(&told);
+    through(&federation, &told, write("first"));
+    drop(block_on(federation.broadcast(plain())).unwrap());
+    told.next();
+    let (second, _) = through(&federation, &told, write("second"));
+    drop(federation);
+
+    let told = Told::new();
+    let federation = world.open(&told);
+    let (third, _) = through(&federation, &told, write("third"));
+    assert_eq!(told.released(), []);
+    let plain = block_on(federation.broadcast(plain())).unwrap();
+    assert_eq!(told.released(), [second, third]);
+    told.answer(&told.next());
+    block_on(plain.wait()).unwrap();
+}
+
+/// Whom an operation asks cannot change, so that one that is to fail again (and asks nobody) never began with
+/// somebody's state.
+#[test]
+fn a_replay_that_goes_on_with_another_record_is_refused_where_the_records_part() {
+    let counted = || Ending::Counted(vec![Rank(0)]);
+    let failed = || Ending::Failed { asked: vec![Rank(0)], failure: Failure::Cancelled };
+    let world = World::remembering(1);
+    let open = |told: &Arc<Told>, reader: Ending| {
+        let key = |label: &str| Key::Label(Name::new(label).unwrap());
+        let endings = [("first", counted()), ("reader", reader), ("second", counted())];
+        let cohort = endings.map(|(label, ending)| (key(label), ending)).into_iter().collect();
+        world.open_with(told, Options { cohort: Some(cohort), ..Options::default() }).unwrap()
+    };
+    let told = Told::new();
+    let federation = open(&told, counted());
+    let (first, _) = through(&federation, &told, write("first"));
+    drop(block_on(federation.broadcast(read("reader"))).unwrap());
+    told.next();
+    let (second, _) = through(&federation, &told, write("second"));
+    assert_eq!(told.released(), [first], "what the reader reads goes with the second");
+    drop(federation);
+
+    let told = Told::new();
+    let federation = open(&told, failed());
+    let refused = block_on(federation.broadcast(read("reader"))).err().unwrap().to_string();
+    assert!(refused.contains("operation reader differs: selected clients"), "{refused}");
+    drop(federation);
+
+    let told = Told::new();
+    let federation = open(&told, counted());
+    let (reader, from) = through(&federation, &told, read("reader"));
+    assert_eq!(from, Some(first));
+    assert_eq!(told.released(), [second, reader]);
 }
 
 /// Else it would depend on who is faster: the reader's start, or the writer's end.
