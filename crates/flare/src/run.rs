@@ -20,6 +20,7 @@ mod prepare;
 mod receipt;
 mod rows;
 mod summary;
+mod watch;
 
 pub use error::Error;
 pub use history::{History, Round, Spread};

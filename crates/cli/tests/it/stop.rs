@@ -117,7 +117,61 @@ fn training_code_that_never_looks_is_not_waited_for() {
         let cannot = ended.stderr.contains(CANNOT);
         assert!(!cannot || time >= Duration::from_millis(900), "{time:?} are no grace");
         assert!(ended.stderr.contains("--resume out"), "{ended}");
+        let page = place.read("out/report.html");
+        assert!(page.contains("not finished") && page.contains("No round was finished"), "{page}");
         cannot
+    };
+    assert!((0..5).any(|_| tried()), "it never said that the code cannot be stopped");
+}
+
+/// Hears the program say that it stops; what else it says.
+fn stopping(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("once more ends it at once")));
+    said
+}
+
+/// Three rounds that take no time, and after them training on all data, which nobody can stop.
+fn deaf_when_alone(place: &Place) -> Child {
+    let learner = "kind = \"sleepy\"\ndeaf = true\nclients = { central = 60.0 }";
+    let data = "[data]\npath = \"data.csv\"\nformat = \"csv\"\nlabel = \"y\"\n";
+    place.write("data.csv", "x,y\n1,0\n2,1\n3,0\n4,1\n");
+    place.write("job.toml", format!("{}{data}", with_learner(learner)));
+    let mut command = place.command(&["run", "job.toml", "--json", "--out=out"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("\"central\"")));
+    child
+}
+
+/// When it says that it stops, the page is there: whatever the code does, nothing is left to be written.
+#[test]
+fn the_page_is_there_before_code_that_cannot_be_stopped_is_given_up() {
+    let place = Place::new();
+    let mut child = deaf_when_alone(&place);
+    assert!(!place.path("out/report.html").exists());
+    signal(&child, Signal::INT);
+    drop(stopping(&mut child));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let page = place.read("out/report.html");
+    assert!(page.contains("not finished") && page.contains("<title>round 3"), "{page}");
+}
+
+/// Training that had not begun is stopped in order: then it is tried once more.
+#[test]
+fn a_run_that_is_given_up_in_its_comparisons_leaves_its_page() {
+    let tried = || {
+        let place = Place::new();
+        let child = deaf_when_alone(&place);
+        let since = now();
+        signal(&child, Signal::INT);
+        let (ended, time) = ended(&place, child, since);
+        assert_eq!(ended.code, Some(130), "{ended}");
+        assert!(time < Duration::from_secs(20), "it was waited for: {time:?}");
+        let page = place.read("out/report.html");
+        assert!(page.contains("not finished") && page.contains("<title>round 3"), "{page}");
+        ended.stderr.contains(CANNOT)
     };
     assert!((0..5).any(|_| tried()), "it never said that the code cannot be stopped");
 }
@@ -127,8 +181,7 @@ fn a_second_ctrl_c_ends_the_program_at_once() {
     let place = Place::new();
     let mut child = deaf(&place);
     signal(&child, Signal::INT);
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(said.any(|line| line.contains("once more ends it at once")));
+    let said = stopping(&mut child);
     signal(&child, Signal::INT);
     let rest: Vec<String> = said.collect();
     let (ended, _) = ended(&place, child, now());

@@ -1,12 +1,10 @@
 //! Carrying a run out: the controller, the comparisons, and what is left in the folder.
 
 use std::error::Error as StdError;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use flare_core::controller::{self, Finished};
-use flare_core::event::{Event, Kind, What};
-use flare_core::executor::{self, Cancel};
+use flare_core::executor::Cancel;
 use flare_core::federation::{self, Federation};
 use flare_core::journal::{self, Entry};
 use flare_core::names::{Name, Rank, Roster};
@@ -19,25 +17,13 @@ use super::keeping::Keeping;
 use super::prepare::Run;
 use super::rows::{self, Rows};
 use super::summary::{Ended, Measured};
+use super::watch::Watch;
 use super::{
     Error, History, Interrupt, MODEL_FILE, Observer, Phase, RECEIPT_FILE, REPORT_FILE, Receipt,
-    SoFar, Summary, UnitChange, folder, receipt,
+    Summary, UnitChange, folder, receipt,
 };
 use crate::report::{self, Report};
 use crate::session::{self, Session};
-
-const KINDS: [Kind; 10] = [
-    Kind::Reply,
-    Kind::Failure,
-    Kind::Progress,
-    Kind::Joined,
-    Kind::Left,
-    Kind::Back,
-    Kind::OperationStarted,
-    Kind::OperationEnded,
-    Kind::RoundStarted,
-    Kind::RoundEnded,
-];
 
 impl Run {
     /// Carries the run out, or goes on with it. Blocks until it ends.
@@ -57,18 +43,24 @@ impl Run {
         watch.observer.opened(federation.roster(), self.is_resumed());
         watch.phase(Phase::Federation);
         let ended = {
-            let runtime = Arc::downgrade(&session.runtime);
+            let (runtime, kept) = (Arc::downgrade(&session.runtime), Arc::clone(&watch));
             let _guard = interrupt.on_set(move || {
                 if let Some(runtime) = runtime.upgrade() {
                     runtime.interrupt();
                 }
+                kept.leave_page();
             });
             futures::executor::block_on(to_the_end(&mut *self.controller, &federation))
                 .map_err(|error| self.ended_badly(error, &watch, &session, interrupt))
         };
-        let history = watch.history();
-        let leave = |error: &Error| self.leave_page(error, &history);
+        let leave = |error: &Error| {
+            // Another run's folder keeps the page that it has.
+            if !matches!(error, Error::Folder { .. }) {
+                watch.leave_page();
+            }
+        };
         let (finished, cancelled) = ended.inspect_err(leave)?;
+        let history = watch.history();
         let measured = self.measure(&finished, &history, &watch, interrupt).inspect_err(leave)?;
         watch.phase(Phase::Writing);
         let run = federation.run();
@@ -116,7 +108,8 @@ impl Run {
         let operations = Arc::clone(&inner);
         Ok(Watch {
             observer,
-            roster: roster.clone(),
+            run: self.run.clone(),
+            folder: folder.clone(),
             calls: self.counting.calls(),
             begin: operations.now(),
             operations,
@@ -130,7 +123,7 @@ impl Run {
         &self,
         finished: &Finished,
         history: &History,
-        watch: &Watch,
+        watch: &Arc<Watch>,
         interrupt: &Interrupt,
     ) -> Result<Measured, Error> {
         let of_controller = finished.metrics.get("accuracy").map(|mean| mean.value);
@@ -138,8 +131,12 @@ impl Run {
         let rounds = history.trained();
         let Some(dealt) = self.dealt.as_deref().filter(|_| rounds > 0) else { return Ok(measured) };
         let cancel = Cancel::default();
-        let hook = cancel.clone();
-        let _guard = interrupt.on_set(move || hook.set());
+        let (hook, kept) = (cancel.clone(), Arc::clone(watch));
+        let _guard = interrupt.on_set(move || {
+            hook.set();
+            // A learner that does not look may not come back before the program ends.
+            kept.leave_page();
+        });
         let bench = Bench {
             unit: &*self.unit,
             dealt,
@@ -195,20 +192,6 @@ impl Run {
         ];
         let written = files.into_iter().try_for_each(|(name, bytes)| folder.export(name, bytes));
         written.map_err(|error| self.disk(error))
-    }
-
-    /// Leaves the page of the finished rounds of a run that ended before its end; not in a folder that is
-    /// another run's.
-    fn leave_page(&self, error: &Error, history: &History) {
-        let Some(folder) = &self.place.folder else { return };
-        if matches!(error, Error::Folder { .. }) || history.rounds.is_empty() {
-            return;
-        }
-        let page = report::render(&Report::unfinished(&self.run, history));
-        if let Err(fault) = folder.export(REPORT_FILE, page.as_bytes()) {
-            // The error that ended the run is the one that is told.
-            tracing::warn!(%fault, "the page of an unfinished run cannot be written");
-        }
     }
 
     fn disk(&self, error: journal::Error) -> Error {
@@ -280,64 +263,4 @@ fn other_run(error: &(dyn StdError + 'static)) -> Option<String> {
         next = error.source();
     }
     None
-}
-
-/// Everything that watches a run: the observer, the history, the rows.
-struct Watch {
-    observer: Arc<dyn Observer>,
-    roster: Roster,
-    calls: Arc<AtomicU64>,
-    begin: flare_core::clock::Timestamp,
-    operations: Arc<dyn Operations>,
-    keeping: Arc<Keeping>,
-    kept: Mutex<(History, Option<Rows>)>,
-}
-
-impl Watch {
-    fn listen(self: &Arc<Self>, federation: &Federation) {
-        let interest = self.observer.interest();
-        for kind in KINDS {
-            if kind == Kind::OperationEnded {
-                let watch = Arc::clone(self);
-                federation.on(kind, move |event| watch.ended(event));
-            }
-            if interest.has(kind) {
-                let watch = Arc::clone(self);
-                federation.on(kind, move |event| {
-                    watch.observer.event(event, &watch.so_far());
-                    Ok(())
-                });
-            }
-        }
-    }
-
-    /// An operation of an earlier process is in the history and in the files already.
-    fn ended(&self, event: &Event) -> Result<(), executor::Error> {
-        let What::OperationEnded { record } = &event.what else { return Ok(()) };
-        if event.replayed {
-            return Ok(());
-        }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0.take(record, self.roster.held_out());
-        let Some(rows) = &mut kept.1 else { return Ok(()) };
-        rows.add(record).map_err(|error| {
-            self.keeping.note(&error);
-            error.into()
-        })
-    }
-
-    fn phase(&self, phase: Phase) {
-        self.observer.phase(phase, &self.so_far());
-    }
-
-    fn so_far(&self) -> SoFar {
-        SoFar {
-            trained: self.calls.load(Ordering::Relaxed),
-            elapsed: self.operations.now().since(self.begin),
-        }
-    }
-
-    fn history(&self) -> History {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
-    }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 type Hook = Box<dyn Fn() + Send>;
 
 /// Asks a run to stop: it ends within a second if its learners look at `cancelled()`, and keeps what is
-/// finished. A cheap handle; set it from a signal handler's thread.
+/// finished. A cheap handle; set it from a signal handler's thread. When that returns, the page of the rounds
+/// that are finished is in the run's folder.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<Inner>);
 

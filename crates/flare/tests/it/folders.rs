@@ -1,7 +1,7 @@
 //! The folder of a run: what it holds, when it may be begun in, and when gone on with.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use flare::event::{Event, What};
 use flare::run::{self, Error, Interrupt, Observer, Options, Run, SoFar, Summary};
@@ -212,4 +212,33 @@ fn a_deadline_that_started_anew_is_told_in_the_cohort_record() {
     let said: Vec<_> = rows.iter().map(|row| (&row["operation"], &row["deadline_anew"])).collect();
     let expected = [(Json::from("train-1"), Json::from(false)), ("train-2".into(), true.into())];
     assert_eq!(said, expected.iter().map(|(key, anew)| (key, anew)).collect::<Vec<_>>());
+}
+
+/// Asks the run to stop in round 2, and reads its page while the run still waits for this answer.
+struct Reading(PathBuf, Interrupt, Mutex<Vec<Option<String>>>);
+
+impl Observer for Reading {
+    fn event(&self, event: &Event, _: &SoFar) {
+        if let What::OperationEnded { record } = &event.what
+            && record.round == Some(2)
+        {
+            let read = || std::fs::read_to_string(self.0.join(run::REPORT_FILE)).ok();
+            let before = read();
+            self.1.set();
+            *self.2.lock().unwrap() = vec![before, read()];
+        }
+    }
+}
+
+#[test]
+fn when_a_run_is_told_to_stop_its_page_is_left_whatever_it_still_waits_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::prepare(loaded(FIXED), out(folder.path())).unwrap();
+    let interrupt = Interrupt::new();
+    let reading = Arc::new(Reading(folder.path().into(), interrupt.clone(), Mutex::default()));
+    let error = run.execute(Arc::clone(&reading) as _, &interrupt).unwrap_err();
+    assert!(matches!(error, Error::Interrupted { .. }), "{error}");
+    let read = std::mem::take(&mut *reading.2.lock().unwrap());
+    let [None, Some(page)] = &read[..] else { panic!("{read:?}") };
+    assert!(page.contains("not finished") && page.contains("<title>round 2"), "{page}");
 }
