@@ -15,8 +15,6 @@ const SUITES: &str = "crates/testkit/";
 const CONFORMANCE: &str = "crates/testkit/src/conformance/";
 /// The letters of `Transport`, `Operations` and `Journal`.
 const CONFORMED: [char; 3] = ['T', 'O', 'J'];
-/// O11 is about what fits into the configured memory of the runtime, of which a suite knows nothing.
-const EXCEPTED: [(char, u32); 1] = [('O', 11)];
 
 /// A letter and a number, and where they stand.
 type Places = BTreeMap<(char, u32), Vec<String>>;
@@ -47,13 +45,11 @@ pub(super) fn each_has_a_test(workspace: &Workspace) -> Vec<Finding> {
     let tests = collect(workspace, |path| !path.starts_with("xtask/"), cited_in);
     let mut findings = Vec::new();
     for (&(letter, number), places) in &obligations {
-        let key = (letter, number);
-        let conformed = CONFORMED.contains(&letter) && !EXCEPTED.contains(&key);
-        let (found, place) = match conformed {
+        let (found, place) = match CONFORMED.contains(&letter) {
             true => (&conformance, CONFORMANCE),
             false => (&tests, "the workspace"),
         };
-        if !found.contains_key(&key) {
+        if !found.contains_key(&(letter, number)) {
             let small = letter.to_ascii_lowercase();
             let text = format!("no test is named `{small}{number}_…` in {place}");
             findings.push(Finding::fault(&places[0], text));
@@ -153,8 +149,8 @@ mod tests {
     #[test]
     fn a_test_outside_the_suites_counts_for_an_obligation_that_has_none_only() {
         let mut workspace = make::files(&[
-            ("crates/core/src/a.rs", "//! A.\n/// T1. One.\n/// O11. Two.\n/// S1. Three.\n"),
-            ("crates/core/tests/it/a.rs", "fn t1_a() {}\nfn o11_b() {}\nfn s1_c() {}\n"),
+            ("crates/core/src/a.rs", "//! A.\n/// T1. One.\n/// S1. Two.\n"),
+            ("crates/core/tests/it/a.rs", "fn t1_a() {}\nfn s1_b() {}\n"),
         ]);
         workspace.packages = vec![make::package("flare-testkit", "crates/testkit", &[])];
         let findings = each_has_a_test(&workspace);

@@ -66,6 +66,9 @@ macro_rules! operations_conform {
             o8_a_value_is_made_once
             o9_a_checkpoint_is_found_by_the_next_process
             o10_a_journal_that_fails_ends_the_run
+            o11_replies_that_would_not_fit_are_refused_at_the_start
+            o11_what_is_in_flight_takes_of_the_hold_until_it_ends
+            o11_replies_larger_than_their_task_fail_it_when_they_overfill_the_hold
             o12_a_task_starts_from_the_heads_at_the_start_of_its_operation
             o13_only_bytes_that_were_announced_count
         }

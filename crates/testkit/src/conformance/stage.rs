@@ -174,6 +174,11 @@ impl Stage {
         scene.started.iter().filter(|it| it.operation == operation).cloned().collect()
     }
 
+    /// How many executions have begun so far, of all operations.
+    pub fn executions(&self) -> usize {
+        self.scene.lock().unwrap().started.len()
+    }
+
     /// Waits until so many executions of an operation have begun.
     pub fn wait_started(&self, operation: u64, count: usize) {
         let scene = self.scene.lock().unwrap();
@@ -218,9 +223,10 @@ impl Executor for Player {
             client: ctx.client().to_string(),
             was_cancelled: ctx.cancelled(),
         });
-        let mut metrics = Vec::new();
+        let (mut metrics, mut tensors) = (Vec::new(), task.input.tensors.clone());
         match &*task.name {
             "echo" => {}
+            "grow" => tensors = grown(&tensors),
             "gate" => self.stage.pass_gate(ctx)?,
             "fail" => return Err("as it was told".into()),
             "progress" => [0.25, 0.5, 1.0].into_iter().for_each(|done| ctx.progress(done)),
@@ -236,7 +242,7 @@ impl Executor for Player {
             }
             other => return Err(format!("no task {other} is known").into()),
         }
-        let output = Shareable { tensors: task.input.tensors.clone(), ..Shareable::default() };
+        let output = Shareable { tensors, ..Shareable::default() };
         Ok(Reply { output, weight: Weight::Count(1), metrics })
     }
 }
@@ -274,4 +280,15 @@ pub fn stateful(operation: u64, name: &str, tensors: Tensors, state: StateAccess
 pub fn floats(count: usize) -> Tensors {
     let values: Vec<f32> = (0..count).map(|index| index as f32).collect();
     Tensors::from_slices([("w", [count].as_slice(), TensorData::F32(&values))]).unwrap()
+}
+
+/// What is replied to [`floats`] by a client that adds a tensor of its own, larger than them.
+pub fn grown(floats: &Tensors) -> Tensors {
+    let values = floats.slice::<f32>("w").unwrap();
+    let more = vec![0.5; 100 + values.len()];
+    Tensors::from_slices([
+        ("w", [values.len()].as_slice(), TensorData::F32(values)),
+        ("more", [more.len()].as_slice(), TensorData::F32(&more)),
+    ])
+    .unwrap()
 }

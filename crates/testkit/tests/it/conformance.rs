@@ -167,12 +167,12 @@ fn simulated(test: fn(&Rig<'_>)) {
         // The post damages replies, and the clients do not know why they are let go of and asked for again.
         setup.strict = false;
         let sim = Sim::new(setup);
-        let open = |home, post| {
+        let open = |opening| {
             // What an earlier process left over is gone with it.
             sim.kill_runtime();
             let clients = sim.clone();
             let held = move |_: &SimTransport| clients.held();
-            Subject::over(sim.transport(), (home, post), sim.seams(), held)
+            Subject::over(sim.transport(), opening, sim.seams(), held)
         };
         test(&Rig { open: &open, run: &|future| sim.run(future), stage });
     }

@@ -38,11 +38,11 @@ flare_testkit::transport_conforms! { with_workers }
 fn over_threads(test: fn(&Rig<'_>)) {
     let stage = Arc::new(Stage::default());
     let states: Arc<dyn StateStore> = Arc::new(MemoryStates::default());
-    let open = |home, post| {
+    let open = |opening| {
         let (unit, states) = (stage.unit(), Arc::clone(&states));
         let setup = Setup { roster: roster(), unit, states, reply_out: Arc::new([]) };
         let transport = Arc::new(LocalTransport::new(options(setup, 2)).unwrap());
-        Subject::over(transport, (home, post), threads::seams(), |it| it.in_use().0)
+        Subject::over(transport, opening, threads::seams(), |it| it.in_use().0)
     };
     let run = |future: LocalBoxFuture<'_, ()>| futures::executor::block_on(future);
     test(&Rig { open: &open, run: &run, stage: Arc::clone(&stage) });
