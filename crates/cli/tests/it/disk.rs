@@ -60,33 +60,44 @@ fn a_file_that_may_grow_no_more_ends_the_run_and_loses_nothing() {
     no_temporary_file(&place);
 }
 
-/// Kills are at these many moments; at the 200 of case C059 when `FLARE_TEST_FULL` is set.
-fn kills_wanted() -> u32 {
-    if std::env::var_os("FLARE_TEST_FULL").is_some() { 200 } else { 50 }
-}
+/// So many kills case C059 asks for.
+const KILLS: u32 = 200;
+/// In so many folders at the same time: a run waits for its disk more than it computes.
+const FOLDERS: u32 = 4;
+/// A kill comes before so many lines more: within a round and a half, so that each run is killed again and again
+/// on its way to the end.
+const LINES: u64 = 9;
 
 #[test]
 fn c059_a_kill_at_any_moment_leaves_a_folder_that_goes_on() {
     let place = Place::with_job(&large());
-    let args = ["run", "job.toml", "--json", "--quiet"];
-    let whole = place.flare(&args).well();
-    let (hash, lines) = (whole.summary()["model_hash"].clone(), whole.json().len());
-    let mut chance = Chance::from_the_system();
+    let hash =
+        &place.flare(&["run", "job.toml", "--json", "--quiet"]).well().summary()["model_hash"];
+    let seed = seed();
+    std::thread::scope(|scope| {
+        for folder in 0..FOLDERS {
+            scope.spawn(move || killed_again_and_again(hash, Chance::new(seed, folder)));
+        }
+    });
+}
+
+fn killed_again_and_again(hash: &serde_json::Value, mut chance: Chance) {
+    let place = Place::with_job(&large());
     let mut kills = 0;
-    while kills < kills_wanted() {
+    while kills < KILLS / FOLDERS {
         let folder = if place.path("out").exists() { "--resume=out" } else { "--out=out" };
-        let mut command = place.command(&[&args[..], &[folder]].concat());
+        let mut command = place.command(&["run", "job.toml", "--json", "--quiet", folder]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let moment = (chance.below(lines as u64), Duration::from_micros(chance.below(8_000)));
+        let moment = (chance.below(LINES), Duration::from_micros(chance.below(8_000)));
         let killed = kill_at(child, moment);
         check_folder(&place, &format!("kill {kills} at {moment:?}, seed {}", chance.seed));
         if killed {
             kills += 1;
         } else {
-            finish(&place, &hash, &chance);
+            finish(&place, hash, &chance);
         }
     }
-    finish(&place, &hash, &chance);
+    finish(&place, hash, &chance);
 }
 
 /// Resumes to the end, compares the hash, and clears the folder away.
@@ -127,23 +138,28 @@ fn read_lines(child: &mut Child) -> Receiver<String> {
     receiver
 }
 
-/// Numbers by chance, from a seed that a failure shows. `FLARE_TEST_SEED` sets it.
+/// Numbers by chance, from a seed that a failure shows.
 struct Chance {
     seed: u64,
     stream: flare::random::Stream,
 }
 
 impl Chance {
-    fn from_the_system() -> Self {
-        let named = std::env::var("FLARE_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-        let seed = named.unwrap_or_else(|| u64::from(std::process::id()) << 20 ^ nanoseconds());
-        println!("FLARE_TEST_SEED={seed}");
-        Self { seed, stream: flare::random::StreamId::new(seed, "kills").stream() }
+    fn new(seed: u64, folder: u32) -> Self {
+        Self { seed, stream: flare::random::StreamId::new(seed, "kills").stop(folder).stream() }
     }
 
     fn below(&mut self, limit: u64) -> u64 {
         self.stream.below(limit)
     }
+}
+
+/// A new seed each time; `FLARE_TEST_SEED` sets it.
+fn seed() -> u64 {
+    let named = std::env::var("FLARE_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+    let seed = named.unwrap_or_else(|| u64::from(std::process::id()) << 20 ^ nanoseconds());
+    println!("FLARE_TEST_SEED={seed}");
+    seed
 }
 
 #[expect(clippy::disallowed_methods, reason = "the seed of a test is new each time, and printed")]
