@@ -17,7 +17,8 @@ use flare_core::{federation, outcome::Outcome};
 use futures::executor::block_on;
 use futures::stream::{BoxStream, StreamExt};
 
-use crate::runtime::{Direct, World, train, value};
+use crate::direct::Direct;
+use crate::world::{World, train, value};
 
 /// What the line makes of bytes that pass.
 #[derive(Debug, Clone, Copy)]

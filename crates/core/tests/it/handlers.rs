@@ -12,7 +12,8 @@ use flare_core::tensor::{TensorData, Tensors};
 use futures::FutureExt;
 use futures::executor::block_on;
 
-use crate::runtime::{Direct, World, train};
+use crate::direct::Direct;
+use crate::world::{World, train};
 
 fn labelled(label: &str) -> OperationSpec {
     OperationSpec { label: Some(Name::new(label).unwrap()), ..train(0.0) }

@@ -11,7 +11,8 @@ use flare_core::runtime::Options;
 use flare_core::tensor::{DType, Layout, Tensors};
 use futures::executor::block_on;
 
-use crate::runtime::{Direct, World, scalar, train};
+use crate::direct::Direct;
+use crate::world::{World, scalar, train};
 
 fn bytes() -> u64 {
     scalar(0.0).encoded().len() as u64

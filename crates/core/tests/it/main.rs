@@ -3,6 +3,7 @@
 
 mod aggregators;
 mod cases;
+mod direct;
 mod fetches;
 mod filters;
 mod finite;
@@ -21,3 +22,4 @@ mod sums;
 mod tensors;
 mod units;
 mod values;
+mod world;

@@ -8,7 +8,8 @@ use flare_core::operation::{OperationSpec, ReplyPolicy};
 use flare_core::outcome::Outcome;
 use futures::executor::block_on;
 
-use crate::runtime::{Direct, World, train};
+use crate::direct::Direct;
+use crate::world::{World, train};
 
 fn labelled(label: &str, deadline: Option<Duration>) -> OperationSpec {
     let policy = ReplyPolicy { deadline, ..ReplyPolicy::default() };

@@ -20,7 +20,7 @@ use futures::channel::mpsc as channel;
 use futures::executor::block_on;
 use futures::stream::{BoxStream, StreamExt};
 
-use crate::runtime::{World, scalar, train};
+use crate::world::{World, scalar, train};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,7 +7,8 @@ use flare_core::outcome::Outcome;
 use flare_core::runtime::Options;
 use futures::executor::block_on;
 
-use crate::runtime::{Direct, World, train};
+use crate::direct::Direct;
+use crate::world::{World, train};
 
 #[test]
 fn a_run_of_other_code_goes_on_only_if_that_is_accepted_and_each_operation_names_its_own() {
