@@ -3,7 +3,8 @@
 use flare_core::runtime::Limits;
 
 use super::facts::{Course, Fact, Why};
-use super::schedule::{Op, Policy, play};
+use super::play::play;
+use super::schedule::{Op, Policy};
 
 fn limits(reply_window: u32, max_attempts: u32) -> Limits {
     Limits { reply_window, window_bytes: 0, max_attempts, max_fetches: 3 }

@@ -3,6 +3,7 @@
 mod draw;
 mod facts;
 mod found;
+mod play;
 mod reference;
 mod schedule;
 mod translated;
@@ -10,7 +11,8 @@ mod translated;
 use flare_core::random::StreamId;
 use flare_core::runtime::Limits;
 
-use schedule::{Op, play};
+use play::play;
+use schedule::Op;
 
 const SCHEDULES: u64 = 4_000;
 
