@@ -1,11 +1,18 @@
 //! Case C074: runs again and again in one process leave nothing behind.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use flare::run::{Error, Interrupt, NoObserver, Options, Run};
 
 use crate::runs::{StopAfter, digits, loaded};
+
+const SHARED: &str = "/dev/shm";
+/// Says in the environment that this is the process of its own.
+const CHILD: &str = "FLARE_TEST_C074";
+/// The value that says that it has a folder of shared memory of its own, too.
+const ALONE: &str = "alone";
 
 /// What a process has of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +22,8 @@ struct Counts {
     children: usize,
     /// Mappings and descriptors of memory that is shared by name.
     shared: usize,
+    /// Files in `/dev/shm`, where nobody else has one there.
+    named: Option<usize>,
     /// Files in the folder for temporary ones, which nobody else has.
     temporary: usize,
 }
@@ -38,6 +47,7 @@ fn counts() -> (Counts, u64) {
         children: children.map(|text| text.split_whitespace().count()).sum(),
         shared: maps.lines().filter(|line| is_shared(line)).count()
             + links.filter(|link| is_shared(&link.to_string_lossy())).count(),
+        named: (std::env::var(CHILD).as_deref() == Ok(ALONE)).then(|| files(SHARED).count()),
         temporary: files(&std::env::temp_dir()).count(),
     };
     (counts, field("VmRSS:"))
@@ -70,23 +80,47 @@ fn one(index: u32) -> Option<(flare::Hash, f64)> {
     Some((summary.model_hash, summary.seconds))
 }
 
-/// Runs in a process of its own: other tests have threads and files, too.
+/// What runs a program with a folder of shared memory that nobody else has; `None` where the system lets no user
+/// have one.
+fn alone() -> Option<Command> {
+    let with = |then: &str| {
+        let mut command = Command::new("unshare");
+        let script = format!("mount -t tmpfs none {SHARED} && {then}");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+        command
+    };
+    let lets = with("true").output().is_ok_and(|output| output.status.success());
+    lets.then(|| with("exec \"$0\" \"$@\""))
+}
+
+/// This test in a process of its own: other tests have threads and files, too.
+fn in_a_process_of_its_own(test: &str) {
+    let program = std::env::current_exe().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = match alone() {
+        Some(mut command) => {
+            command.arg(program).env(CHILD, ALONE);
+            command
+        }
+        None => {
+            eprintln!("C074: what is left in {SHARED} is not counted: others have it, too");
+            let mut command = Command::new(program);
+            command.env(CHILD, "among others");
+            command
+        }
+    };
+    child.args(["--exact", test, "--nocapture"]).env("TMPDIR", temporary.path());
+    let output = child.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    said.lines().filter(|line| line.starts_with("C074")).for_each(|line| eprintln!("{line}"));
+}
+
 #[test]
 fn c074_many_runs_in_one_process_leave_nothing_behind() {
-    const CHILD: &str = "FLARE_TEST_C074";
     if std::env::var_os(CHILD).is_none() {
         let name = "resources::c074_many_runs_in_one_process_leave_nothing_behind";
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        let temporary = tempfile::tempdir().unwrap();
-        child
-            .args(["--exact", name, "--nocapture"])
-            .env(CHILD, "1")
-            .env("TMPDIR", temporary.path());
-        let output = child.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-        said.lines().filter(|line| line.starts_with("C074")).for_each(|line| eprintln!("{line}"));
-        return;
+        return in_a_process_of_its_own(name);
     }
     let runs = 200;
     let mut hashes = std::collections::BTreeSet::new();
@@ -106,5 +140,6 @@ fn c074_many_runs_in_one_process_leave_nothing_behind() {
     let ((first, resident), (last, grown)) = (after_ten.unwrap(), counts());
     assert_eq!(last, first, "after {runs} runs, and after 10");
     assert_eq!((last.children, last.shared, last.temporary), (0, 0, 0));
+    assert_eq!(last.named.unwrap_or(0), 0);
     assert!(grown <= resident + resident / 20, "{grown} kB after {runs} runs, {resident} after 10");
 }

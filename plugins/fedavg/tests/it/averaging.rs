@@ -110,10 +110,9 @@ fn c011_the_mean_does_not_depend_on_who_comes_first() {
     }
 }
 
-/// Full: a million clients, as the case has it; by default a tenth of them.
 #[test]
 fn c011b_a_tenth_of_many_clients_is_a_tenth() {
-    let clients = if std::env::var_os("FLARE_TEST_FULL").is_some() { 1_000_000 } else { 100_000 };
+    let clients = 1_000_000;
     let model = |element: f32| {
         let element = [element];
         Tensors::from_slices([("x", [1].as_slice(), TensorData::from(element.as_slice()))]).unwrap()
