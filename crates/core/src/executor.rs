@@ -187,7 +187,7 @@ impl<'a> Context<'a> {
 /// E1. `setup` is called once before the first `execute`, `teardown` after the last; an instance may be
 /// dropped at any time between tasks and another one set up, so its fields do not survive.
 /// E2. `execute` answers every task that it does not know with an error.
-/// E3. It may block, and is called by one thread at a time.
+/// E3. It may block, and is called by one thread at a time, not always the same one.
 pub trait Executor: Send {
     /// Prepares for the tasks of this client.
     ///

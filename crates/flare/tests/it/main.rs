@@ -6,6 +6,7 @@ mod folders;
 mod hold;
 mod jobs;
 mod kills;
+mod learners;
 mod limits;
 mod local;
 mod refused;

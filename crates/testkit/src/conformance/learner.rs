@@ -1,4 +1,4 @@
-//! What a learner owes, and what its executor owes with it: X1, E1, E2, L1 to L3.
+//! What a learner owes, and what its executor owes with it: X1, X2, E1 to E3, L1 to L3.
 
 use std::sync::Arc;
 
@@ -19,7 +19,10 @@ pub struct Subject<'a> {
     /// Two models that it can train, of the same tensors but not the same numbers.
     pub models: [Tensors; 2],
     /// Its client's data.
-    pub around: &'a dyn Surroundings,
+    pub around: &'a (dyn Surroundings + Sync),
+    /// The tasks that take long if the data or the settings have it so: in these it has to look whether it was
+    /// cancelled.
+    pub long: &'a [&'a str],
 }
 
 /// A client without data.
@@ -52,12 +55,22 @@ impl Subject<'_> {
 
     /// Carries a task out, from the setup to the teardown.
     fn attempt(&self, executor: &mut dyn Executor, task: &Task) -> Attempted {
+        self.setup(executor, task);
+        let attempted = self.execute(executor, task, &Cancel::default());
+        executor.teardown();
+        attempted
+    }
+
+    fn setup(&self, executor: &mut dyn Executor, task: &Task) {
         let (client, cancel) = (Name::new("client-1").unwrap(), Cancel::default());
         let mut ctx = Context::new(&client, task, 7, 1, &cancel, self.around, None);
         executor.setup(&mut ctx).unwrap();
-        let reply = executor.execute(task, &mut ctx);
-        executor.teardown();
-        (reply, ctx.into_state())
+    }
+
+    fn execute(&self, executor: &mut dyn Executor, task: &Task, cancel: &Cancel) -> Attempted {
+        let client = Name::new("client-1").unwrap();
+        let mut ctx = Context::new(&client, task, 7, 1, cancel, self.around, None);
+        (executor.execute(task, &mut ctx), ctx.into_state())
     }
 
     /// The output of a training by a fresh instance.
@@ -78,6 +91,29 @@ pub fn x1_an_attempt_is_a_function_of_task_seed_and_state(subject: &Subject<'_>)
     assert_eq!(once.1, again.1);
 }
 
+/// X2: a long task that nobody waits for is an error; a short one may be carried out all the same.
+pub fn x2_a_task_that_nobody_waits_for_ends_early(subject: &Subject<'_>) {
+    let cancelled = Cancel::default();
+    cancelled.set();
+    for name in ["train", "evaluate"] {
+        let task = subject.task(name, 0);
+        let mut executor = subject.unit.create();
+        subject.setup(&mut *executor, &task);
+        match subject.execute(&mut *executor, &task, &cancelled).0 {
+            Err(_) => (),
+            Ok(_) if subject.long.contains(&name) => panic!("{name} goes on, for nobody"),
+            Ok(reply) => {
+                let (whole, _) = subject.attempt(&mut *subject.unit.create(), &task);
+                assert_eq!(reply.output, whole.unwrap().output, "{name}: half of it is no reply");
+            }
+        }
+        // Whoever was stopped is not broken.
+        let (again, _) = subject.execute(&mut *executor, &task, &Cancel::default());
+        let (whole, _) = subject.attempt(&mut *subject.unit.create(), &task);
+        assert_eq!(again.unwrap().output, whole.unwrap().output, "{name} after a cancelled task");
+    }
+}
+
 /// E1: an instance that was torn down and set up again is as good as a new one.
 pub fn e1_no_field_survives_from_one_setup_to_the_next(subject: &Subject<'_>) {
     let expected = subject.trained(0);
@@ -96,18 +132,33 @@ pub fn e2_an_unknown_task_is_an_error_that_names_it(subject: &Subject<'_>) {
     assert!(error.contains("levitate"), "{error}");
 }
 
+/// E3: its calls come one at a time, from whatever thread.
+pub fn e3_any_thread_may_call_it_one_at_a_time(subject: &Subject<'_>) {
+    let (expected, task) = (subject.trained(0), subject.task("train", 0));
+    let mut executor = subject.unit.create();
+    elsewhere(|| subject.setup(&mut *executor, &task));
+    for _ in 0..2 {
+        let (reply, _) = elsewhere(|| subject.execute(&mut *executor, &task, &Cancel::default()));
+        assert_eq!(reply.unwrap().output, expected, "it depends on the thread");
+    }
+    elsewhere(|| executor.teardown());
+}
+
+/// Has a thread of its own do it.
+fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
 /// L1: training starts from the model that it is given, whatever the same instance trained before.
 pub fn l1_training_starts_from_the_model_that_it_is_given(subject: &Subject<'_>) {
     let expected = subject.trained(0);
-    let (client, cancel) = (Name::new("client-1").unwrap(), Cancel::default());
     let mut learner = subject.unit.create();
     let first = subject.task("train", 1);
-    let mut ctx = Context::new(&client, &first, 7, 1, &cancel, subject.around, None);
-    learner.setup(&mut ctx).unwrap();
-    learner.execute(&first, &mut ctx).unwrap();
+    subject.setup(&mut *learner, &first);
+    subject.execute(&mut *learner, &first, &Cancel::default()).0.unwrap();
     let second = subject.task("train", 0);
-    let mut ctx = Context::new(&client, &second, 7, 1, &cancel, subject.around, None);
-    assert_eq!(learner.execute(&second, &mut ctx).unwrap().output, expected);
+    let (reply, _) = subject.execute(&mut *learner, &second, &Cancel::default());
+    assert_eq!(reply.unwrap().output, expected);
 }
 
 /// L2: an update has names, shapes and dtypes of the model.

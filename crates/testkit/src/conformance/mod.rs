@@ -82,8 +82,10 @@ macro_rules! learner_conforms {
     ($play:expr) => {
         $crate::conforms! { learner, $play,
             x1_an_attempt_is_a_function_of_task_seed_and_state
+            x2_a_task_that_nobody_waits_for_ends_early
             e1_no_field_survives_from_one_setup_to_the_next
             e2_an_unknown_task_is_an_error_that_names_it
+            e3_any_thread_may_call_it_one_at_a_time
             l1_training_starts_from_the_model_that_it_is_given
             l2_an_update_has_the_shapes_of_the_model
             l3_evaluation_changes_nothing

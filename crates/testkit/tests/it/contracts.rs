@@ -206,7 +206,7 @@ fn x2_a_task_that_nobody_waits_for_ends_with_an_error() {
 
 flare_testkit::learner_conforms! { |test: fn(&Subject<'_>)| {
     let models = [floats(&[1.0, 2.0]), floats(&[-5.0, 9.0])];
-    test(&Subject { unit: learner(), models, around: &Nowhere });
+    test(&Subject { unit: learner(), models, around: &Nowhere, long: &["train"] });
 } }
 
 #[test]

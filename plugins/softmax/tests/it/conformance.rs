@@ -19,5 +19,6 @@ flare_testkit::learner_conforms! { |test: fn(&Subject<'_>)| {
         })))
     };
     let models = [start(), model(&[1.0, 0.0, -1.0, 0.5, 0.5, 0.5], &[0.0, 0.25, 0.5])];
-    test(&Subject { unit: Arc::new(create), models, around: &Client::new(None) });
+    let (around, long) = (&Client::new(None), &["train", "evaluate"]);
+    test(&Subject { unit: Arc::new(create), models, around, long });
 } }
