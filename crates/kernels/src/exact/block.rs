@@ -2,6 +2,7 @@
 #![allow(clippy::needless_range_loop)] // lanes and levels index several arrays alike
 
 use super::extremes::{Extremes, Masses};
+use super::lanes::{LANES, ask_ahead, product_and};
 use super::{BLOCK, Element, Scale, Span};
 use crate::variant::{Kernel, Variant};
 
@@ -104,13 +105,6 @@ impl<E: Element, const FEW: usize, const MANY: usize> Fold<'_, E, FEW, MANY> {
     }
 }
 
-/// Columns that advance together, their sums held in registers while all terms pass by.
-const LANES: usize = 16;
-
-/// So many tiles ahead each input is asked for. More than these few lines an input, and those of ten inputs
-/// crowd each other out: 16 tiles ahead are slower than none.
-const AHEAD: usize = 4;
-
 /// Columns that are summed again together.
 const AGAIN: usize = 8;
 
@@ -188,7 +182,7 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
         let mut sums = [0.0; N];
         for term in self.fold.terms {
             let values = &term.values[self.fold.first + column..][..N];
-            prefetch(values.as_ptr().wrapping_add(AHEAD * LANES));
+            ask_ahead(values);
             own.take(values);
             for lane in 0..N {
                 let [_, piece] = values[lane].pieces();
@@ -288,19 +282,6 @@ impl<E: Element, const FEW: usize, const MANY: usize> Run<'_, '_, E, FEW, MANY> 
     }
 }
 
-/// Asks for the line at an address, which may lie beyond its slice.
-#[inline(always)]
-fn prefetch<T>(at: *const T) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a prefetch reads nothing and faults nowhere, whatever the address.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = at;
-}
-
 #[inline(always)]
 fn write<const N: usize>(row: &mut [f64], sums: &[f64; N], zeros: &mut bool) {
     row.copy_from_slice(sums);
@@ -370,13 +351,6 @@ fn finish<const LEVELS: usize, const N: usize>(
         }
     }
     sums
-}
-
-/// `a * b + c` where the product is exact, so that both ways round alike.
-#[inline(always)]
-#[allow(clippy::disallowed_methods)] // contract 31 allows it in the exact sums
-fn product_and<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// The rounded sum and its exact error (Knuth), whatever the magnitudes.

@@ -40,6 +40,11 @@ impl Divisor {
         Some(Self { high, low, inverse, high_upper, high_lower: high - high_upper })
     }
 
+    /// 1 / the weight rounded to `f64`, rounded again: off by less than 3 units in the 53rd bit.
+    pub(super) fn inverse(&self) -> f64 {
+        self.inverse
+    }
+
     /// `(sum + rest) / divisor` as a stand-in that rounds to any [`Narrow`] type as the real
     /// quotient does; `None` if that hangs on bits of the divisor that are not at hand. `sum` must
     /// be the exact sum rounded to nearest.
@@ -138,12 +143,20 @@ pub fn divide_wide(
 pub trait Narrow: Copy + Send + 'static {
     /// The stand-in of [`Divisor::stand_in`], rounded to nearest even.
     fn from_stand_in(value: f64) -> Self;
+
+    /// The bits.
+    fn raw(self) -> u32;
 }
 
 impl Narrow for f32 {
     #[inline(always)]
     fn from_stand_in(value: f64) -> Self {
         value as Self
+    }
+
+    #[inline(always)]
+    fn raw(self) -> u32 {
+        self.to_bits()
     }
 }
 
@@ -152,12 +165,22 @@ impl Narrow for f16 {
     fn from_stand_in(value: f64) -> Self {
         Self::from_bits(round_bits::<10, 5>(value))
     }
+
+    #[inline(always)]
+    fn raw(self) -> u32 {
+        self.to_bits().into()
+    }
 }
 
 impl Narrow for bf16 {
     #[inline(always)]
     fn from_stand_in(value: f64) -> Self {
         Self::from_bits(round_bits::<7, 8>(value))
+    }
+
+    #[inline(always)]
+    fn raw(self) -> u32 {
+        self.to_bits().into()
     }
 }
 

@@ -4,3 +4,4 @@
 mod exact;
 mod product;
 mod random;
+mod trial;

@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use flare_kernels::Variant;
 use flare_kernels::exact::{
-    BLOCK, Divisor, Element, Fold, Seen, Span, Term, divide_narrow, divide_wide,
+    BLOCK, Divisor, Element, Fold, Narrow, Seen, Span, Term, Trial, TrialRoom, divide_narrow,
+    divide_wide,
 };
 use half::{bf16, f16};
 
@@ -41,6 +42,16 @@ pub(super) trait Float: Element + Output + Sized {
         known: (Span, Span),
         columns: Range<usize>,
     ) -> Option<Seen>;
+
+    /// Tries to write the mean of those columns of terms in plain `f64`, and returns whether each is certain;
+    /// else they are void.
+    fn try_mean(
+        trial: &Trial,
+        terms: &[Term<'_, Self>],
+        first: usize,
+        room: &mut TrialRoom,
+        out: &mut [Self],
+    ) -> bool;
 }
 
 /// A type that quotients are written as.
@@ -53,7 +64,7 @@ pub(super) trait Output: Rounded {
 }
 
 macro_rules! float {
-    ($type:ty, $components:literal, $divide:ident, $one:expr, $widen:expr) => {
+    ($type:ty, $components:literal, $divide:ident, $one:expr, $widen:expr, $mean:expr) => {
         impl Float for $type {
             const COMPONENTS: usize = $components;
 
@@ -78,6 +89,16 @@ macro_rules! float {
                 };
                 sums.add(&fold, columns.len())
             }
+
+            fn try_mean(
+                trial: &Trial,
+                terms: &[Term<'_, Self>],
+                first: usize,
+                room: &mut TrialRoom,
+                out: &mut [Self],
+            ) -> bool {
+                $mean(trial, terms, first, room, out)
+            }
         }
 
         impl Output for $type {
@@ -92,13 +113,23 @@ macro_rules! float {
     };
 }
 
-float!(f16, 2, divide_narrow, narrow::<f16>, f16::to_f64);
-float!(bf16, 2, divide_narrow, narrow::<bf16>, bf16::to_f64);
-float!(f32, 2, divide_narrow, narrow::<f32>, f64::from);
-float!(f64, 3, divide_wide, Divisor::nearest, f64::from);
+float!(f16, 2, divide_narrow, narrow::<f16>, f16::to_f64, narrow_mean);
+float!(bf16, 2, divide_narrow, narrow::<bf16>, bf16::to_f64, narrow_mean);
+float!(f32, 2, divide_narrow, narrow::<f32>, f64::from, narrow_mean);
+float!(f64, 3, divide_wide, Divisor::nearest, f64::from, |_, _, _, _, _| false);
 
-fn narrow<T: flare_kernels::exact::Narrow>(divisor: &Divisor, sum: f64, rest: f64) -> Option<T> {
+fn narrow<T: Narrow>(divisor: &Divisor, sum: f64, rest: f64) -> Option<T> {
     divisor.stand_in(sum, rest).map(T::from_stand_in)
+}
+
+fn narrow_mean<E: Element + Narrow>(
+    trial: &Trial,
+    terms: &[Term<'_, E>],
+    first: usize,
+    room: &mut TrialRoom,
+    out: &mut [E],
+) -> bool {
+    trial.run(Variant::best(), terms, first, room, out)
 }
 
 /// `Σ w_i x_i` for each element.
@@ -285,11 +316,18 @@ pub(super) fn mean_of<E: Float>(
     let plan = Plan::new(inputs);
     let chunks = output_chunks(out, plan.bytes(out.len()), pool);
     let held = Held { span: Span::NOTHING, fixed: None };
+    let trial = divisor.filter(|_| plan.is_ordinary());
+    let trial = trial.and_then(|divisor| Trial::new(&divisor, plan.factors_of_terms()));
     for_each_item(pool, chunks, |(first, out)| {
         let mut folder = Folder::new(&plan);
         let mut finisher = Finisher::new(divisor, divider.clone());
+        let mut room = TrialRoom::default();
         for (index, out) in out.chunks_mut(BLOCK).enumerate() {
             let start = first + index * BLOCK;
+            let tried = |trial| E::try_mean(trial, plan.terms(), start, &mut room, out);
+            if trial.as_ref().is_some_and(tried) {
+                continue;
+            }
             let columns = start..start + out.len();
             let block = BlockRef { columns, held: &held, components: &[] };
             folder.fold_and_finish(&block, &mut finisher, out);

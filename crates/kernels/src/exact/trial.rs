@@ -1,0 +1,138 @@
+//! Means in one level of `f64`, and whether what that may have lost can change how they round.
+#![allow(clippy::needless_range_loop)] // lanes index several arrays alike
+
+use super::lanes::{LANES, ask_ahead, product_and};
+use super::{BLOCK, Divisor, Element, Narrow, Term};
+use crate::variant::{Kernel, Variant};
+
+/// The quotients `Σ factor * value / divisor`, tried in plain `f64` with a bound of the error: if the least
+/// and the most that the real quotient can be round alike, it does too (Ziv 1991, the rounding test).
+///
+/// Of `n` terms that make `p` in absolute values, the sum is off by less than `n u p`, where `u` is `2^-53`;
+/// the division by a rounded inverse of a rounded divisor adds three more, and the two bounds one each. The
+/// value that a column's magnitudes sum up to in `f32`, with what their roundings may have taken from it, times
+/// the largest factor, is not below `p`.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial {
+    inverse: f64,
+    /// What a quotient may be off by, for magnitudes that come to 1.
+    loss: f64,
+}
+
+/// With more terms the roundings in `f32` would count.
+const MOST_TERMS: usize = 1 << 22;
+
+/// Where a trial keeps the sums of a block and their magnitudes.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct TrialRoom {
+    sums: [f64; BLOCK],
+    masses: [f32; BLOCK],
+}
+
+impl Default for TrialRoom {
+    fn default() -> Self {
+        Self { sums: [0.0; BLOCK], masses: [0.0; BLOCK] }
+    }
+}
+
+impl Trial {
+    /// A trial for terms of these factors; `None` if there are none or too many.
+    pub fn new(divisor: &Divisor, factors: impl ExactSizeIterator<Item = f64>) -> Option<Self> {
+        let terms = factors.len();
+        if !(1..=MOST_TERMS).contains(&terms) {
+            return None;
+        }
+        let largest = factors.fold(0.0, |largest: f64, factor| largest.max(factor.abs()));
+        let roundings = (terms as f64 + 8.0) * 1.001 * (f64::EPSILON / 2.0);
+        let slack = 1.0 + terms as f64 * f64::from(f32::EPSILON);
+        let inverse = divisor.inverse();
+        Some(Self { inverse, loss: roundings * slack * largest * inverse })
+    }
+
+    /// Writes the quotients of as many columns as `out` has, from the terms' column `first` on, and returns
+    /// whether all are certain: the real quotients rounded once, to nearest even. Else they are void.
+    ///
+    /// A quotient of zeros is -0 if all products are, else +0.
+    ///
+    /// # Panics
+    /// If `out` is longer than [`BLOCK`], or an input ends before it.
+    pub fn run<E: Element + Narrow>(
+        &self,
+        variant: Variant,
+        terms: &[Term<'_, E>],
+        first: usize,
+        room: &mut TrialRoom,
+        out: &mut [E],
+    ) -> bool {
+        assert!(out.len() <= BLOCK, "{} columns are more than a block", out.len());
+        variant.run(Run { trial: *self, terms, first, room, out })
+    }
+}
+
+struct Run<'r, 'a, E> {
+    trial: Trial,
+    terms: &'r [Term<'a, E>],
+    first: usize,
+    room: &'r mut TrialRoom,
+    out: &'r mut [E],
+}
+
+impl<E: Element + Narrow> Kernel for Run<'_, '_, E> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(mut self) -> bool {
+        let len = self.out.len();
+        let whole = len - len % LANES;
+        for column in (0..whole).step_by(LANES) {
+            self.tile::<LANES, FUSED>(column);
+        }
+        for column in whole..len {
+            self.tile::<1, FUSED>(column);
+        }
+        self.divide()
+    }
+}
+
+impl<E: Element + Narrow> Run<'_, '_, E> {
+    /// Sums up columns and their magnitudes. From -0 a sum stays there as long as it meets nothing else.
+    #[inline(always)]
+    fn tile<const N: usize, const FUSED: bool>(&mut self, column: usize) {
+        let mut sums = [-0.0; N];
+        let mut masses = [0.0; N];
+        for term in self.terms {
+            let values = &term.values[self.first + column..][..N];
+            ask_ahead(values);
+            for lane in 0..N {
+                let [_, piece] = values[lane].pieces();
+                sums[lane] = product_and::<FUSED>(piece, term.factor, sums[lane]);
+                masses[lane] += values[lane].single().abs();
+            }
+        }
+        self.room.sums[column..column + N].copy_from_slice(&sums);
+        self.room.masses[column..column + N].copy_from_slice(&masses);
+    }
+
+    /// Where there is no magnitude at all, the least and the most are zeros that may differ in sign; then
+    /// the least has the sum's sign.
+    #[inline(always)]
+    fn divide(self) -> bool {
+        let Trial { inverse, loss } = self.trial;
+        let len = self.out.len();
+        let (sums, masses) = (&self.room.sums[..len], &self.room.masses[..len]);
+        let mut doubts = 0u32;
+        for column in 0..len {
+            let quotient = sums[column] * inverse;
+            let off = f64::from(masses[column]) * loss;
+            let least = E::from_stand_in(quotient - off);
+            let most = E::from_stand_in(quotient + off);
+            let alike = least.raw() == most.raw() || masses[column] == 0.0;
+            // Neither infinity nor NaN among the inputs, nor more than a mass can say.
+            let finite = masses[column] <= f32::MAX;
+            doubts |= u32::from(!(alike & finite));
+            self.out[column] = least;
+        }
+        doubts == 0
+    }
+}
