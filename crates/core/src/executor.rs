@@ -35,7 +35,8 @@ pub struct Task {
     pub input: Shareable,
     /// What it does with the client's state.
     pub state: StateAccess,
-    /// Hash over input, unit, seed and what else decides about the reply, but the client's own part.
+    /// Hash over input, unit, seed and what else decides about the reply, but the client's own part: its
+    /// name, and the version of its state.
     pub hash: Hash,
 }
 

@@ -129,7 +129,8 @@ pub enum FetchError {
 /// T1. `dispatch` returns at once; each assignment ends in at least one `Announced` or `Failed`, unless
 /// its client is gone, it is cancelled, or its operation is released.
 /// T2. The same task dispatched again while it runs starts no second execution; when it is held it is
-/// announced again, and no second execution starts.
+/// announced again, and no second execution starts. With another hash, or from another version of the
+/// client's state, it is another task: no reply of the one before answers it (contract 11).
 /// T3. What is announced is held unchanged, and `fetch` serves it as often as asked, until `let_go` or
 /// `release`.
 /// T4. `fetch` of a range gives exactly those bytes of the encoded tensors; past the end is an error.

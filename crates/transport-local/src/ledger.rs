@@ -50,13 +50,17 @@ enum Status {
     Idle,
 }
 
+/// What a kept reply answers, and nothing else (contract 11): the task's hash, and the version of the
+/// client's state that it started from.
+type Asked = (Hash, Option<OperationId>);
+
 /// A reply that can be announced and fetched as often as asked.
 pub(crate) struct Held {
     announcement: Announcement,
     encoded: Bytes,
     permit: Option<Arc<Permit>>,
-    /// The task that it answers.
-    answers: Hash,
+    /// What it answers.
+    answers: Asked,
 }
 
 impl Held {
@@ -129,11 +133,11 @@ impl Ledger {
         assigned: Assigned,
         result: Result<Output, Cause>,
     ) -> Ended {
-        let Assigned { rank, attempt, .. } = assigned;
+        let Assigned { rank, attempt, state } = assigned;
         let Some(operation) = self.operations.get_mut(&task.operation) else {
             return Ended::Nothing;
         };
-        let (place, answers) = (place(task.stop, rank), task.hash);
+        let (place, answers) = (place(task.stop, rank), (task.hash, state));
         let task = TaskId { operation: task.operation, stop: task.stop, rank };
         let Some(standing) = operation.tasks.get_mut(&place) else { return Ended::Nothing };
         if standing.attempt != attempt {
@@ -208,7 +212,7 @@ impl Operation {
                 return Dispatched::Nothing;
             }
             Status::Held => match self.held.get(&place) {
-                Some(held) if held.answers == task.hash => {
+                Some(held) if held.answers == (task.hash, to.state) => {
                     return Dispatched::Held(held.announcement.clone());
                 }
                 // It answers another task (contract 11).
@@ -221,7 +225,7 @@ impl Operation {
     }
 }
 
-fn hold(attempt: u32, output: Output, answers: Hash) -> Held {
+fn hold(attempt: u32, output: Output, answers: Asked) -> Held {
     let Output { weight, metrics, headers, tensors, encoded, permit, wrote_state } = output;
     let inline = (encoded.len() <= INLINE_LIMIT).then(|| encoded.clone());
     let bytes = encoded.len() as u64;

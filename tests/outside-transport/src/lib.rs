@@ -12,7 +12,7 @@ use flare_core::filter::{self, Chain, Passage, Point, panic_text};
 use flare_core::journal::{self, StateStore};
 use flare_core::names::{Rank, Roster};
 use flare_core::transport::*;
-use flare_core::{component::ExecutorFactory, operation::OperationId, outcome::Cause};
+use flare_core::{component::ExecutorFactory, hash::Hash, operation::OperationId, outcome::Cause};
 use futures::{StreamExt, channel::mpsc as channel, stream::BoxStream};
 
 /// What the client side is made of: names, what they run, their states, filters on their replies.
@@ -23,11 +23,13 @@ pub struct Clients {
     pub reply_out: Chain,
 }
 
+/// What a held reply answers: the task, and the version of the state that it started from.
+type Asked = (Hash, Option<OperationId>);
 type Order = (Arc<Task>, Assignment, u32, Cancel);
 
 enum Phase {
     Waiting(Cancel),
-    Held(Announcement, Bytes),
+    Held(Announcement, Bytes, Asked),
     Over,
 }
 
@@ -87,7 +89,7 @@ impl Shared {
             Ok((reply, wrote_state)) => {
                 let announcement = Announcement::of(&reply, attempt, wrote_state);
                 let bytes = reply.output.tensors.encoded().clone();
-                *phase = Phase::Held(announcement.clone(), bytes);
+                *phase = Phase::Held(announcement.clone(), bytes, (task.hash, to.state));
                 Event::Announced(id, announcement)
             }
             Err(cause) => {
@@ -155,12 +157,14 @@ impl Transport for OneThread {
             let id = TaskId { operation: task.operation, stop: task.stop, rank: assignment.rank };
             let attempt = match tasks.phases.get(&id) {
                 Some((_, Phase::Waiting(_))) => continue,
-                Some((_, Phase::Held(announcement, _))) => {
+                Some((_, Phase::Held(announcement, _, asked)))
+                    if *asked == (task.hash, assignment.state) =>
+                {
                     let event = Event::Announced(id, announcement.clone());
                     self.shared.tell(&tasks, id.operation, event);
                     continue;
                 }
-                Some((attempt, Phase::Over)) => attempt + 1,
+                Some((attempt, _)) => attempt + 1,
                 None => 1,
             };
             let cancel = Cancel::default();
@@ -182,7 +186,7 @@ impl Transport for OneThread {
 
     async fn fetch(&self, task: TaskId, range: Range<u64>) -> Result<Bytes, FetchError> {
         let tasks = locked(&self.shared.tasks);
-        let Some((_, Phase::Held(_, bytes))) = tasks.phases.get(&task) else {
+        let Some((_, Phase::Held(_, bytes, _))) = tasks.phases.get(&task) else {
             return Err(FetchError::Lost);
         };
         let size = bytes.len() as u64;

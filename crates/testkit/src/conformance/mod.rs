@@ -37,6 +37,7 @@ macro_rules! transport_conforms {
         $crate::conforms! { transport, $play,
             t1_every_assignment_ends
             t2_a_task_dispatched_twice_is_executed_once
+            t2_what_is_held_answers_no_other_task
             t3_a_reply_is_held_until_it_is_let_go
             t4_a_range_gives_exactly_those_bytes
             t5_a_cancelled_task_is_told_or_does_not_start

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use flare_core::executor::Error;
+use flare_core::executor::{Error, Task};
 use flare_core::filter::{Filter, Passage};
+use flare_core::hash::Hash;
 use flare_core::journal::{self, StateStore};
 use flare_core::memory::MemoryStates;
 use flare_core::names::Rank;
@@ -67,6 +68,30 @@ pub fn t2_a_task_dispatched_twice_is_executed_once(make: Make<'_>) {
     }
     theatre.barrier(2, 3);
     assert_eq!(theatre.stage.started(1).len(), 3);
+}
+
+/// T2: what is held answers the task whose hash it bears, from the same version of the state, and no other.
+pub fn t2_what_is_held_answers_no_other_task(make: Make<'_>) {
+    let theatre = Theatre::new(2, make);
+    let transport = &theatre.transport;
+    let write = |operation, to: Option<u64>, hash: &str| {
+        let task = stateful(operation, "append", floats(3), StateAccess::Write);
+        let task = Arc::new(Task { hash: Hash::of(hash), ..Arc::unwrap_or_clone(task) });
+        let state = to.map(OperationId);
+        transport.dispatch(&task, &[0, 1].map(|rank| Assignment { rank: Rank(rank), state }));
+        let ends = theatre.ends(2).into_values().map(|end| end.unwrap());
+        ends.map(|reply| (reply.attempt, reply.metrics[0].value)).collect::<Vec<_>>()
+    };
+    for (operation, from) in [(1, None), (2, Some(1))] {
+        write(operation, from, "a");
+        transport.settle(OperationId(operation)).unwrap();
+    }
+    // Of each: which attempt it is, and the state that it started from.
+    assert_eq!(write(3, Some(1), "a"), [(1, 1.0); 2]);
+    assert_eq!(write(3, Some(1), "a"), [(1, 1.0); 2], "the same task is answered by what is held");
+    assert_eq!(write(3, Some(2), "a"), [(2, 12.0); 2], "it starts from another version");
+    assert_eq!(write(3, Some(2), "b"), [(3, 12.0); 2], "it has another hash");
+    assert_eq!(write(3, Some(2), "b"), [(3, 12.0); 2]);
 }
 
 /// T3: a reply is held until it is let go.

@@ -161,7 +161,8 @@ impl World {
             return state.clients[rank.index()].parked.push(Act::Arrive(link, task, to));
         }
         let id = TaskId { operation: task.operation, stop: task.stop, rank };
-        let known = state.slots.get(&id).map(|slot| (slot.task.hash == task.hash, &slot.phase));
+        let is_same = |slot: &Slot| slot.task.hash == task.hash && slot.state == to.state;
+        let known = state.slots.get(&id).map(|slot| (is_same(slot), &slot.phase));
         match known {
             Some((true, Phase::Running(cancel))) if !cancel.is_set() => {}
             Some((true, Phase::Held(..))) => self.announce(state, id),

@@ -127,6 +127,7 @@ impl Engine {
     ) -> Arc<Task> {
         let mut decides = Vec::from(digest.hash().as_bytes());
         decides.extend(self.run.seed.to_le_bytes());
+        decides.extend(self.unit.as_bytes());
         decides.extend(input.digest().as_bytes());
         Arc::new(Task {
             operation,

@@ -1,6 +1,7 @@
 //! The whole runtime over the simulated transport: faults, restarts of either side, and one result.
 
 mod check;
+mod kept;
 mod program;
 pub(crate) mod unit;
 
