@@ -161,7 +161,8 @@ fn taken(in_use: u64) -> String {
 /// O5. `events` gives an operation's events from its beginning, however late it is called, until `release`.
 /// O6. After `release` of an operation its client side is free of it; where an operation in flight started from
 /// a version of a client's state that goes with the release, then when that one is over.
-/// O7. `cancel` ends the operation with the failure `Cancelled`, or not at all if it was decided before.
+/// O7. `cancel` ends the operation with the failure `Cancelled`, or not at all if it was decided before. Later
+/// processes are answered so from the journal.
 /// O8. `value` gives the same value under one name for the whole life of the run.
 /// O9. `checkpoint` is durable before it returns, and is what `open` gives in the next process.
 /// O10. A journal that cannot be written ends the run with an error, and nothing is released.

@@ -8,7 +8,7 @@ use crate::journal::{Entry, Run, wrote};
 use crate::names::Rank;
 use crate::operation::{Key, OperationId, SpecDigest};
 use crate::operations::{Error, Opened};
-use crate::outcome::{ClientEnd, End, Gathered, Record};
+use crate::outcome::{ClientEnd, End, Failure, Gathered, Record};
 use crate::value::Value;
 
 use super::Home;
@@ -264,7 +264,8 @@ impl Past {
                 drop(self.heads.end(record.operation));
                 self.blobs.extend(blobs_of(&record));
                 self.unreleased.insert(record.operation, Arc::clone(&record));
-                if record.result.is_err() {
+                // A cancellation is an outcome: it was asked for (contract 9).
+                if !matches!(record.result, Ok(_) | Err(Failure::Cancelled)) {
                     self.failed.insert(record.key.clone());
                 }
                 self.ended.insert(record.key.clone(), record);

@@ -50,12 +50,13 @@ pub fn o5_events_come_from_the_beginning_however_late(rig: &Rig<'_>) {
     }));
 }
 
-/// O7: a cancelled operation ends as cancelled, unless it was decided before; and once.
+/// O7: a cancelled operation ends as cancelled, unless it was decided before; and once, for later processes, too.
 pub fn o7_cancel_ends_an_operation_or_comes_too_late(rig: &Rig<'_>) {
-    let operations = rig.open(&home().0);
+    let (home, _) = home();
     (rig.run)(Box::pin(async move {
         let mut cancelled = 0;
         for number in 0..20 {
+            let operations = rig.open(&home);
             let operation = start(&*operations, spec(&format!("a-{number}"), "echo")).await;
             operations.cancel(operation).await.unwrap();
             operations.cancel(operation).await.unwrap();
@@ -66,6 +67,12 @@ pub fn o7_cancel_ends_an_operation_or_comes_too_late(rig: &Rig<'_>) {
                 other => panic!("{other:?}"),
             }
             operations.cancel(operation).await.unwrap();
+            drop(operations);
+            let operations = rig.open(&home);
+            let again = start(&*operations, spec(&format!("a-{number}"), "echo")).await;
+            let events = heard(&*operations, again).await;
+            assert!(events.iter().all(|event| event.replayed), "it is run again: {events:?}");
+            assert_eq!(self::record(&events), record);
             operations.release(operation).await.unwrap();
             assert!(operations.cancel(operation).await.is_err(), "it was released");
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flare_core::journal::Entry;
 use flare_core::names::Rank;
 use flare_core::operation::{Key, OperationId};
-use flare_core::outcome::{ClientEnd, End, Record};
+use flare_core::outcome::{ClientEnd, End, Failure, Record};
 use flare_core::runtime::{Cohort, Ending};
 use flare_testkit::sim::log::Seen;
 
@@ -59,6 +59,8 @@ pub(crate) fn deadlines(log: &[Seen], deadline: impl Fn(&str) -> Option<Duration
 /// An operation ends once, each of its clients once, and what its counted clients left is durable.
 fn ended(before: &[Seen], record: &Record) {
     assert!(self::record(before, record.operation).is_none(), "{} ends twice", record.operation);
+    let cancelled = records(before).any(|other| other.key == record.key && is_cancelled(other));
+    assert!(!cancelled, "{} was cancelled, and is run again", record.key);
     let selected = entries(before).find_map(|entry| match entry {
         Entry::Started { operation, selected, .. } if *operation == record.operation => {
             Some(selected)
@@ -73,6 +75,19 @@ fn ended(before: &[Seen], record: &Record) {
     let writes = record.counted().iter().any(|(_, reply)| reply.wrote_state);
     let settled = before.contains(&Seen::Settled(record.operation));
     assert!(!writes || settled, "{} is committed before the states that it names", record.key);
+}
+
+fn is_cancelled(record: &Record) -> bool {
+    record.result == Err(Failure::Cancelled)
+}
+
+/// How many cancellations a controller was told of by the journal: it hears of each in every process that asks.
+pub(crate) fn answered_cancellations(log: &[Seen]) -> usize {
+    let told = |record: &&Record| {
+        let failure = Seen::Noted(format!("failure {}: {:?}", record.key, Failure::Cancelled));
+        log.iter().filter(|seen| **seen == failure).count() > 1
+    };
+    records(log).filter(|record| is_cancelled(record)).filter(told).count()
 }
 
 /// What is in the journal.

@@ -102,7 +102,7 @@ fn play(scene: &Scene, cohort: Option<&Cohort>) -> Played {
     restarts.push(Timestamp(u64::MAX));
     for end in restarts {
         let federation = open(&sim, scene, cohort).unwrap();
-        let model = sim.run_until(scene.program.run(&federation, sim.log()), end);
+        let model = sim.run_until(scene.program.run(&federation, &sim), end);
         if let Some(model) = model {
             drop(federation);
             sim.drain();
@@ -141,7 +141,7 @@ fn exact_rounds_give_one_result_whatever_happens_on_the_way() {
 
 #[test]
 fn a_timed_run_keeps_its_word_and_is_replayed_from_its_cohorts() {
-    let failed = Cell::new(0);
+    let (failed, cancelled) = (Cell::new(0), Cell::new(0));
     for seed in 0..crate::schedules(SCHEDULES) {
         let mut stream = StreamId::new(seed, "timed").stream();
         let program = Program::timed(&mut stream);
@@ -153,13 +153,16 @@ fn a_timed_run_keeps_its_word_and_is_replayed_from_its_cohorts() {
             check::log(&played.log);
             check::deadlines(&played.log, |key| wild.program.deadline(key));
             let cohorts = check::cohorts(&played.log);
-            let again = Scene { faults: Vec::new(), schedule: seed + 1000, ..wild.clone() };
+            cancelled.set(cancelled.get() + check::answered_cancellations(&played.log));
+            let mut again = Scene { faults: Vec::new(), schedule: seed + 1000, ..wild.clone() };
+            again.program.cancels = false;
             let again = play(&again, Some(&cohorts));
             assert_eq!(again.model, played.model, "the model of the replay");
             failed.set(failed.get() + check::repeated_failures(&again.log, &cohorts));
         });
     }
     assert!(failed.get() > 0, "no operation failed in any of these runs");
+    assert!(cancelled.get() > 0, "no cancellation was asked for again after a restart");
 }
 
 #[test]
@@ -176,7 +179,7 @@ fn a_journal_that_fails_ends_the_run_and_nothing_is_released() {
             let opened = open(&sim, &scene, None);
             let ended = opened
                 .map_err(Into::into)
-                .and_then(|federation| sim.run(scene.program.run(&federation, sim.log())));
+                .and_then(|federation| sim.run(scene.program.run(&federation, &sim)));
             sim.drain();
             check::log(&sim.log().all());
             match ended {
@@ -193,7 +196,7 @@ fn a_journal_that_fails_ends_the_run_and_nothing_is_released() {
             }
             sim.journal().repair();
             let federation = open(&sim, &scene, None).unwrap();
-            let model = sim.run(scene.program.run(&federation, sim.log())).unwrap();
+            let model = sim.run(scene.program.run(&federation, &sim)).unwrap();
             assert_eq!(model, calm.model, "seed {seed}, append {appends}");
             check::log(&sim.log().all());
         }

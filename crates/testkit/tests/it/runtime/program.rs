@@ -12,6 +12,7 @@ use flare_core::operation::{
 use flare_core::outcome::{End, Outcome};
 use flare_core::random::Stream;
 use flare_core::tensor::Tensors;
+use flare_testkit::sim::Sim;
 use flare_testkit::sim::log::{Log, Seen};
 use futures::future::BoxFuture;
 
@@ -38,6 +39,11 @@ pub(crate) enum Step {
     Send {
         to: Vec<u32>,
         failing: Vec<u32>,
+    },
+    /// An aggregate of all that is cancelled so many milliseconds after its start.
+    Cancelled {
+        failing: Vec<u32>,
+        after: u64,
     },
     /// Both at once.
     Both {
@@ -66,6 +72,8 @@ pub(crate) struct Program {
     pub(crate) labels: bool,
     /// Whether it saves its state after each step.
     pub(crate) saves: bool,
+    /// Whether it cancels what it has steps for: a run that is played from its cohorts does not.
+    pub(crate) cancels: bool,
 }
 
 impl Program {
@@ -75,7 +83,7 @@ impl Program {
         let steps = (0..1 + stream.below(4)).map(|_| step(stream, clients)).collect();
         let floats = [1, 7, 300][stream.below(3) as usize];
         let (labels, saves) = (stream.below(2) == 0, stream.below(2) == 0);
-        Self { clients, floats, steps, labels, saves }
+        Self { clients, floats, steps, labels, saves, cancels: true }
     }
 
     /// A program of rounds in which the clock decides who counts.
@@ -83,7 +91,8 @@ impl Program {
         let clients = 2 + stream.below(4) as u32;
         let steps = (0..1 + stream.below(4)).map(|_| {
             let (failing, policy) = (some(stream, clients, 4), policy(stream, clients));
-            match stream.below(4) {
+            match stream.below(5) {
+                4 => Step::Cancelled { failing, after: stream.below(60) },
                 0 => Step::Look { failing, policy },
                 1 => {
                     let (order, on_failure) = (order(stream, clients), RelayFailure::Skip);
@@ -93,7 +102,8 @@ impl Program {
             }
         });
         let steps = steps.collect();
-        Self { clients, floats: 7, steps, labels: true, saves: stream.below(2) == 0 }
+        let saves = stream.below(2) == 0;
+        Self { clients, floats: 7, steps, labels: true, saves, cancels: true }
     }
 
     /// The deadline of one of its operations, by label.
@@ -106,7 +116,8 @@ impl Program {
     }
 
     /// Runs it, from its last saved state; hands back its model.
-    pub(crate) async fn run(&self, federation: &Federation, log: &Log) -> Result<Vec<u32>, Error> {
+    pub(crate) async fn run(&self, federation: &Federation, sim: &Sim) -> Result<Vec<u32>, Error> {
+        let log = sim.log();
         let noted = log.clone();
         federation.on(Kind::OperationEnded, move |event| {
             noted.push(Seen::Noted(format!("event {:?}", event.replayed)));
@@ -118,7 +129,7 @@ impl Program {
             (from, model) = (step, federation.tensors(hash).await?);
         }
         for (at, step) in self.steps.iter().enumerate().skip(from) {
-            if let Some(next) = self.step(federation, log, at, step, &model).await? {
+            if let Some(next) = self.step(federation, sim, at, step, &model).await? {
                 model = next;
             }
             if self.saves {
@@ -131,12 +142,13 @@ impl Program {
     fn step<'a>(
         &'a self,
         federation: &'a Federation,
-        log: &'a Log,
+        sim: &'a Sim,
         at: usize,
         step: &'a Step,
         model: &'a Tensors,
     ) -> BoxFuture<'a, Result<Option<Tensors>, Error>> {
         Box::pin(async move {
+            let log = sim.log();
             let label = |part: &str| Name::new(&format!("step-{at}{part}")).unwrap();
             let spec = |name: String, part: &str, forced: bool| {
                 let state =
@@ -154,6 +166,18 @@ impl Program {
                     let spec = OperationSpec { gather: mean(), policy: policy.clone(), ..spec };
                     let outcome = federation.aggregate(spec).await;
                     let outcome = note(log, outcome)?;
+                    Ok(outcome.and_then(|outcome| outcome.aggregate))
+                }
+                Step::Cancelled { failing, after } => {
+                    let spec = spec(told("train", failing), "", false);
+                    let handle =
+                        federation.broadcast(OperationSpec { gather: mean(), ..spec }).await?;
+                    if self.cancels {
+                        let at = sim.now().after(Duration::from_millis(*after));
+                        sim.seams().clock.sleep_until(at).await;
+                        handle.cancel().await?;
+                    }
+                    let outcome = note(log, handle.wait().await)?;
                     Ok(outcome.and_then(|outcome| outcome.aggregate))
                 }
                 Step::Look { failing, policy } => {
