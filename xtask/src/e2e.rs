@@ -55,13 +55,13 @@ pub(crate) fn run(root: &Path, filter: &str) -> Result<Tally> {
     for seed in accuracy::SEEDS {
         let name = accuracy::name(seed);
         if name.contains(filter) {
-            tally += shown(&name, || accuracy::row(root, &programs, seed));
+            tally += shown(&name, || accuracy::row(root, &programs, &expected, seed));
         }
     }
     for block in &blocks {
         let name = block.name();
         if name.contains(filter) {
-            tally += shown(&name, || readme::run(&checkout, block));
+            tally += shown(&name, || readme::run(&checkout, &expected, block));
         }
     }
     match tally {

@@ -69,6 +69,9 @@ pub(crate) struct RunArgs {
     /// What large files in the folder survive: the end of any process, or a power cut.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     pub(crate) durability: Durability,
+    /// Add a byte to this file as each train call begins: counts those of killed processes, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) count_calls: Option<PathBuf>,
     /// Write events to standard output, one JSON object a line; the last one is the summary.
     #[arg(long)]
     pub(crate) json: bool,

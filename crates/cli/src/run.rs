@@ -76,6 +76,7 @@ fn options(args: &RunArgs) -> Options {
         workers: args.workers,
         cohort: args.cohort.clone(),
         accept_units: args.accept_unit,
+        count_calls: args.count_calls.clone(),
         durability: match args.durability {
             Durability::Process => run::Durability::Process,
             Durability::Power => run::Durability::Power,

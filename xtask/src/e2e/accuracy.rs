@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::Passed;
+use super::expected::Expected;
 use super::program::Programs;
 use super::rows::DIGITS;
-use super::run::{self, Plan};
-use super::summary::Summary;
+use super::run::{self, Kept, Plan};
+use super::summary::Accuracies;
 
 /// The seeds for which the claims hold.
 pub(super) const SEEDS: std::ops::RangeInclusive<u64> = 1..=5;
@@ -25,19 +26,27 @@ pub(super) fn name(seed: u64) -> String {
     format!("local    digits accuracy, seed {seed}{:30}", "")
 }
 
-/// Runs the job with this seed and compares its accuracies with the claims.
-pub(super) fn row(root: &Path, programs: &Programs, seed: u64) -> Result<Passed> {
+/// Runs the job with this seed and compares its accuracies with the constants and with the claims.
+pub(super) fn row(
+    root: &Path,
+    programs: &Programs,
+    expected: &Expected,
+    seed: u64,
+) -> Result<Passed> {
     let folder = tempfile::tempdir().context("making a folder for the row")?;
-    let plan = Plan::new(root, &programs.plain, folder.path(), &DIGITS, seed, 2);
-    let summary = run::to_the_end(&plan, &plan.args)?;
-    check(&summary).map(Passed::With)
+    let plan = Plan::new(root, &programs.plain, folder.path(), &DIGITS, &[2]);
+    let plan = plan.with(&[format!("--seed={seed}")]);
+    let summary = run::to_the_end(&plan, &plan.part(0, Kept::Not))?;
+    expected.of(&format!("digits-seed-{seed}"))?.check(&summary)?;
+    check(summary.accuracies).map(Passed::With)
 }
 
-fn check(summary: &Summary) -> Result<String> {
-    let (Some(federation), Some(central), Some(alone)) =
-        (summary.accuracy, summary.central_accuracy, summary.clients_alone_accuracy)
+/// Compares accuracies with the claims.
+pub(super) fn check(accuracies: Accuracies) -> Result<String> {
+    let Accuracies { federation: Some(federation), central: Some(central), alone: Some(alone) } =
+        accuracies
     else {
-        bail!("an accuracy is null: {summary:?}");
+        bail!("an accuracy is null: {accuracies:?}");
     };
     let text = format!("federation {federation:.3}, all data {central:.3}, alone {alone:.3}");
     if federation < LEAST || central - federation > BELOW_CENTRAL || alone >= ALONE {
@@ -61,13 +70,8 @@ mod tests {
             (Some(0.95), Some(0.96), Some(0.75), false),
             (Some(0.95), None, Some(0.6), false),
         ] {
-            let summary = Summary {
-                accuracy: federation,
-                central_accuracy: central,
-                clients_alone_accuracy: alone,
-                ..Summary::default()
-            };
-            assert_eq!(check(&summary).is_ok(), good, "{summary:?}");
+            let accuracies = Accuracies { federation, central, alone };
+            assert_eq!(check(accuracies).is_ok(), good, "{accuracies:?}");
         }
     }
 }

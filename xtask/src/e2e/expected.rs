@@ -7,16 +7,16 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use toml::Value;
 
-use super::summary::Summary;
+use super::summary::{Accuracies, Summary};
 
 const FILE: &str = "e2e/expected.toml";
 
 /// The constants, by the job's name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Expected(BTreeMap<String, Constants>);
 
 /// The constants of one job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Constants {
     /// None until a first run has given one that was looked at.
     pub(super) model_hash: Option<String>,
@@ -25,6 +25,7 @@ pub(super) struct Constants {
     pub(super) tasks: u64,
     /// Train calls of the whole run, undisturbed.
     pub(super) trained: u64,
+    pub(super) accuracies: Accuracies,
 }
 
 impl Expected {
@@ -51,7 +52,8 @@ impl Expected {
 }
 
 impl Constants {
-    /// Compares a finished run with the constants, but for the number of train calls.
+    /// Compares a finished run with the constants, but for the number of train calls. The accuracies are those of
+    /// the same arithmetic on the same rows: they are equal or wrong.
     pub(super) fn check(&self, summary: &Summary) -> Result<()> {
         let given = &summary.model_hash;
         match &self.model_hash {
@@ -65,17 +67,20 @@ impl Constants {
         if !summary.exact {
             bail!("the run says that it is not exact");
         }
+        if summary.accuracies != self.accuracies {
+            bail!("the run gave {:?}, not {:?}", summary.accuracies, self.accuracies);
+        }
         Ok(())
     }
 
     /// Compares the train calls of all parts of a run that was killed so many times: each kill
-    /// may cost the work of the operation in flight, or the report of it, and nothing else.
+    /// may cost the work of the operation in flight, and nothing else; and no work is left out.
     pub(super) fn check_trained(&self, trained: u64, kills: u64) -> Result<()> {
-        let slack = kills * self.tasks;
-        if trained.abs_diff(self.trained) > slack {
+        let most = self.trained + kills * self.tasks;
+        if !(self.trained..=most).contains(&trained) {
             bail!(
-                "{trained} train calls over all parts of the run, {} undisturbed: {kills} kills \
-                 may change that by {slack}",
+                "{trained} train calls over all parts of the run, {} undisturbed: with {kills} \
+                 kills there may be {most}",
                 self.trained
             );
         }
@@ -87,12 +92,21 @@ impl Constants {
             let number = value.get(key).and_then(Value::as_integer);
             number.and_then(|n| u64::try_from(n).ok()).with_context(|| format!("no number `{key}`"))
         };
+        let share = |key: &str| {
+            let share = value.get(key).map(|share| share.as_float());
+            share.map(|share| share.with_context(|| format!("`{key}` is no share"))).transpose()
+        };
         let hash = value.get("model_hash").map(|hash| hash.as_str().map(str::to_owned));
         Ok(Self {
             model_hash: hash.map(|hash| hash.context("`model_hash` is no text")).transpose()?,
             rounds: number("rounds")?,
             tasks: number("tasks")?,
             trained: number("trained")?,
+            accuracies: Accuracies {
+                federation: share("accuracy")?,
+                central: share("central_accuracy")?,
+                alone: share("clients_alone_accuracy")?,
+            },
         })
     }
 }
@@ -101,7 +115,7 @@ impl Constants {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "[a]\nmodel_hash = \"ff\"\nrounds = 3\ntasks = 2\ntrained = 6\n[b]\nrounds = 1\ntasks = 1\ntrained = 1\n";
+    const TEXT: &str = "[a]\nmodel_hash = \"ff\"\nrounds = 3\ntasks = 2\ntrained = 6\naccuracy = 0.5\n[b]\nrounds = 1\ntasks = 1\ntrained = 1\n";
 
     fn summary() -> Summary {
         Summary {
@@ -109,8 +123,12 @@ mod tests {
             rounds: 3,
             trained: 6,
             exact: true,
-            ..Summary::default()
+            accuracies: accuracies(Some(0.5), None),
         }
+    }
+
+    fn accuracies(federation: Option<f64>, central: Option<f64>) -> Accuracies {
+        Accuracies { federation, central, alone: None }
     }
 
     #[test]
@@ -122,6 +140,9 @@ mod tests {
             Summary { model_hash: "fe".into(), ..summary() },
             Summary { rounds: 2, ..summary() },
             Summary { exact: false, ..summary() },
+            Summary { accuracies: accuracies(Some(0.6), None), ..summary() },
+            Summary { accuracies: accuracies(None, None), ..summary() },
+            Summary { accuracies: accuracies(Some(0.5), Some(0.5)), ..summary() },
         ] {
             assert!(a.check(&wrong).is_err(), "{wrong:?}");
         }
@@ -134,9 +155,15 @@ mod tests {
     fn a_kill_may_cost_one_operation() {
         let expected = Expected::parse(TEXT).unwrap();
         let a = expected.of("a").unwrap();
-        for (trained, kills, good) in
-            [(6, 0, true), (7, 0, false), (5, 0, false), (8, 1, true), (9, 1, false), (10, 2, true)]
-        {
+        for (trained, kills, good) in [
+            (6, 0, true),
+            (7, 0, false),
+            (5, 0, false),
+            (5, 1, false),
+            (8, 1, true),
+            (9, 1, false),
+            (10, 2, true),
+        ] {
             assert_eq!(a.check_trained(trained, kills).is_ok(), good, "{trained} {kills}");
         }
     }

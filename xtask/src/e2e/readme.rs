@@ -5,31 +5,36 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::Passed;
+use super::expected::{Constants, Expected};
 use super::program::Checkout;
+use super::summary::Accuracies;
+use super::{Passed, accuracy};
 use crate::call::Call;
 
 const README: &str = "README.md";
-/// The line before a block that is to be run.
-const MARK: &str = "<!-- run -->";
+/// What the line before a block says: that it is run, that it is run and shows the closing table of a job,
+/// or why it is not run.
+const MARKS: &str = "`<!-- run -->`, `<!-- run: JOB -->` or `<!-- not run: REASON -->`";
 
 /// A block of commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     line: usize,
     commands: String,
+    /// The job of `e2e/expected.toml` whose closing table it shows.
+    shows: Option<String>,
 }
 
-/// The marked blocks of the README.
+/// The blocks of the README that are to be run.
 ///
 /// # Errors
-/// Where there is none, or one that is marked is no block of `sh`.
+/// Where there is none, or a block of `sh` does not say whether it is run.
 pub(super) fn blocks(root: &Path) -> Result<Vec<Block>> {
     let text =
         fs::read_to_string(root.join(README)).with_context(|| format!("reading {README}"))?;
     let blocks = parse(&text).with_context(|| format!("reading {README}"))?;
-    if blocks.is_empty() {
-        bail!("no block of {README} is marked `{MARK}`");
+    if !blocks.iter().any(|block| block.shows.is_some()) {
+        bail!("no block of {README} shows a job");
     }
     Ok(blocks)
 }
@@ -38,13 +43,39 @@ pub(super) fn blocks(root: &Path) -> Result<Vec<Block>> {
 /// other rows was built, from the same files.
 ///
 /// # Errors
-/// Where a command of it fails.
-pub(super) fn run(checkout: &Checkout, block: &Block) -> Result<Passed> {
-    Call::new(&checkout.copy, "sh")
+/// Where a command of it fails, or shows another table than it should.
+pub(super) fn run(checkout: &Checkout, expected: &Expected, block: &Block) -> Result<Passed> {
+    let shown = Call::new(&checkout.copy, "sh")
         .args(["-euc", &block.commands])
         .env("CARGO_TARGET_DIR", &checkout.target)
         .output()?;
-    Ok(Passed::With("ended well".into()))
+    match &block.shows {
+        Some(job) => check_table(&shown, expected.of(job)?).map(Passed::With),
+        None => Ok(Passed::With("ended well".into())),
+    }
+}
+
+/// The closing table must show the constants, and these must hold what the README claims.
+fn check_table(shown: &str, constants: &Constants) -> Result<String> {
+    let figure = |what: &str| {
+        let row = shown.lines().find_map(|line| line.strip_prefix(what));
+        row.map(str::trim).with_context(|| format!("the closing table has no row {what:?}"))
+    };
+    let percent = |share: Option<f64>| share.map(|share| format!("{:.2} %", 100.0 * share));
+    let Accuracies { federation, central, alone } = constants.accuracies;
+    for (what, expected) in [
+        ("accuracy of the federation", percent(federation)),
+        ("accuracy with all data in one place", percent(central)),
+        ("mean accuracy of the clients' own models", percent(alone)),
+        ("rounds", Some(constants.rounds.to_string())),
+        ("model hash", constants.model_hash.clone()),
+    ] {
+        let shown = figure(what)?;
+        if Some(shown) != expected.as_deref() {
+            bail!("the closing table shows {what}: {shown}, not {expected:?}");
+        }
+    }
+    accuracy::check(constants.accuracies)
 }
 
 impl Block {
@@ -58,22 +89,51 @@ impl Block {
 fn parse(text: &str) -> Result<Vec<Block>> {
     let mut blocks = Vec::new();
     let mut lines = text.lines().zip(1..);
+    let mut before = "";
     while let Some((line, number)) = lines.next() {
-        if line.trim() != MARK {
+        let mark = std::mem::replace(&mut before, line);
+        if line.trim_start() != "```sh" {
+            if is_mark(mark) {
+                bail!("line {number}: {mark:?} is not followed by a block of `sh`");
+            }
             continue;
         }
-        match lines.next() {
-            Some(("```sh", _)) => {}
-            _ => bail!("line {number}: `{MARK}` is not followed by a block of `sh`"),
-        }
         let body: Vec<&str> =
-            lines.by_ref().map(|(line, _)| line).take_while(|l| *l != "```").collect();
+            lines.by_ref().map(|(line, _)| line).take_while(|line| line.trim() != "```").collect();
+        let shows = match marked(mark) {
+            Some(Mark::Run(shows)) => shows,
+            Some(Mark::Not) => continue,
+            None => bail!("line {number}: a block of `sh` comes after none of {MARKS}"),
+        };
         if body.is_empty() {
             bail!("line {number}: the block is empty");
         }
-        blocks.push(Block { line: number + 2, commands: body.join("\n") });
+        blocks.push(Block { line: number + 1, commands: body.join("\n"), shows });
+    }
+    if is_mark(before) {
+        bail!("{before:?} is the last line");
     }
     Ok(blocks)
+}
+
+/// What a mark says of the block after it.
+enum Mark {
+    Run(Option<String>),
+    Not,
+}
+
+fn is_mark(line: &str) -> bool {
+    line.starts_with("<!-- run") || line.starts_with("<!-- not run")
+}
+
+fn marked(line: &str) -> Option<Mark> {
+    let says = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?;
+    match says.split_once(": ") {
+        None if says == "run" => Some(Mark::Run(None)),
+        Some(("run", job)) => Some(Mark::Run(Some(job.to_owned()))),
+        Some(("not run", reason)) if !reason.trim().is_empty() => Some(Mark::Not),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -81,13 +141,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marked_blocks_are_found_and_others_are_not() {
-        let text = "# A\n<!-- run -->\n```sh\na b\nc\n```\n```sh\nnot me\n```\n<!-- run -->\n```sh\nd\n```\n";
+    fn every_block_of_sh_says_whether_it_is_run() {
+        let text = "# A\n<!-- run -->\n```sh\na b\nc\n```\n```toml\nx\n```\n<!-- not run: long -->\n```sh\nnot me\n```\n<!-- run: digits -->\n```sh\nd\n```\n";
         let blocks = parse(text).unwrap();
-        let found: Vec<_> = blocks.iter().map(|b| (b.line, b.commands.as_str())).collect();
-        assert_eq!(found, [(4, "a b\nc"), (12, "d")]);
-        assert!(parse("<!-- run -->\n\n```sh\na\n```\n").is_err());
-        assert!(parse("<!-- run -->\n```sh\n```\n").is_err());
+        let found: Vec<_> =
+            blocks.iter().map(|b| (b.line, b.commands.as_str(), b.shows.as_deref())).collect();
+        assert_eq!(found, [(4, "a b\nc", None), (16, "d", Some("digits"))]);
+        for wrong in [
+            "```sh\na\n```\n",
+            "<!-- run -->\n\n```sh\na\n```\n",
+            "<!-- run -->\n```\na\n```\n",
+            "<!-- run -->\n",
+            "<!-- run -->\n```sh\n```\n",
+            "<!-- not run -->\n```sh\na\n```\n",
+            "<!-- not run:  -->\n```sh\na\n```\n",
+            "- an item\n  ```sh\n  a\n  ```\n",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_readme_of_the_repository_runs_a_job_and_leaves_one_block_to_its_reader() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let blocks = blocks(root).unwrap();
+        let first = &blocks[0];
+        assert_eq!(first.shows.as_deref(), Some("digits"));
+        assert!(first.commands.ends_with("run examples/digits/job.toml"), "{first:?}");
+        let all = fs::read_to_string(root.join(README)).unwrap().matches("```sh").count();
+        assert_eq!(all - blocks.len(), 1);
     }
 
     #[test]
@@ -95,9 +177,37 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("a"), "1").unwrap();
         let checkout = Checkout::fresh(root.path()).unwrap();
-        let block = |commands: &str| Block { line: 1, commands: commands.into() };
-        run(&checkout, &block("test -f a\ntouch b")).unwrap();
+        let none = Expected::default();
+        let block = |commands: &str| Block { line: 1, commands: commands.into(), shows: None };
+        run(&checkout, &none, &block("test -f a\ntouch b")).unwrap();
         assert!(!root.path().join("b").exists());
-        assert!(run(&checkout, &block("false\ntrue")).is_err());
+        assert!(run(&checkout, &none, &block("false\ntrue")).is_err());
+    }
+
+    #[test]
+    fn a_table_must_show_the_constants_and_they_the_claims() {
+        let constants = |federation| Constants {
+            model_hash: Some("ab".into()),
+            rounds: 3,
+            accuracies: Accuracies {
+                federation: Some(federation),
+                central: Some(0.96),
+                alone: Some(0.5),
+            },
+            ..Constants::default()
+        };
+        let table = "accuracy of the federation 95.00 %\naccuracy with all data in one place 96.00 %\nmean accuracy of the clients' own models 50.00 %\nrounds 3\nmodel hash ab\n";
+        let good = constants(0.95);
+        check_table(table, &good).unwrap();
+        for (right, wrong) in [
+            ("95", "20"),
+            ("96.00", "96.01"),
+            ("50", "-"),
+            ("hash ab", "hash abc"),
+            ("rounds 3", ""),
+        ] {
+            assert!(check_table(&table.replace(right, wrong), &good).is_err(), "{wrong}");
+        }
+        assert!(check_table(&table.replace("95.00", "90.00"), &constants(0.9)).is_err());
     }
 }

@@ -7,7 +7,6 @@ pub(super) struct Job {
     pub(super) name: &'static str,
     pub(super) path: &'static str,
     pub(super) controller: &'static str,
-    pub(super) seed: u64,
 }
 
 /// One way of running a job.
@@ -15,7 +14,8 @@ pub(super) struct Job {
 pub(super) struct Row {
     pub(super) pattern: &'static str,
     pub(super) job: &'static Job,
-    pub(super) workers: u32,
+    /// How many workers its processes have, in turn: those of a run that is killed and resumed.
+    pub(super) workers: &'static [u32],
     pub(super) build: Build,
     pub(super) journal: Journal,
     pub(super) fault: Fault,
@@ -43,42 +43,48 @@ pub(super) enum Fault {
     None,
     /// Killed at this many random moments, each time started again with `--resume`.
     Kills(u32),
-    /// A third of the clients answers up to 30 ms late, in any order.
+    /// A third of the clients answers up to 8 ms late, some fifty times what its task takes, in any order.
     Delays,
 }
 
-const DELAYS: &str = "faults.delay={ share = 0.3, seconds = [0.0, 0.03] }";
+const DELAYS: &str = "faults.delay={ share = 0.3, seconds = [0.0, 0.008] }";
 
 pub(super) const DIGITS: Job =
-    Job { name: "digits", path: "examples/digits/job.toml", controller: "fedavg", seed: 1 };
-const SCAFFOLD: Job = Job {
-    name: "digits-scaffold",
-    path: "examples/digits/scaffold.toml",
-    controller: "scaffold",
-    seed: 1,
-};
+    Job { name: "digits", path: "examples/digits/job.toml", controller: "fedavg" };
+const SCAFFOLD: Job =
+    Job { name: "digits-scaffold", path: "examples/digits/scaffold.toml", controller: "scaffold" };
 const TRIVIAL: Job =
-    Job { name: "trivial", path: "examples/trivial/job.toml", controller: "fedavg", seed: 1 };
+    Job { name: "trivial", path: "examples/trivial/job.toml", controller: "fedavg" };
 
 /// The table.
 pub(super) const ROWS: &[Row] = &[
-    local(&TRIVIAL, 1),
-    local(&DIGITS, 1),
-    Row { journal: Journal::Memory, ..local(&DIGITS, 2) },
-    local(&DIGITS, 7),
-    Row { fault: Fault::Kills(3), ..local(&DIGITS, 2) },
-    Row { build: Build::V3, ..local(&DIGITS, 2) },
-    Row { fault: Fault::Delays, ..local(&DIGITS, 2) },
-    local(&SCAFFOLD, 1),
-    Row { journal: Journal::Memory, ..local(&SCAFFOLD, 2) },
-    local(&SCAFFOLD, 7),
-    Row { fault: Fault::Kills(3), ..local(&SCAFFOLD, 7) },
-    Row { build: Build::V3, ..local(&SCAFFOLD, 2) },
-    Row { fault: Fault::Delays, ..local(&SCAFFOLD, 7) },
+    local(&TRIVIAL, &[1]),
+    local(&DIGITS, &[1]),
+    Row { journal: Journal::Memory, ..local(&DIGITS, &[2]) },
+    local(&DIGITS, &[7]),
+    killed(&DIGITS, &[1]),
+    killed(&DIGITS, &[2]),
+    killed(&DIGITS, &[7]),
+    killed(&DIGITS, &[7, 1, 2]),
+    Row { build: Build::V3, ..local(&DIGITS, &[2]) },
+    delayed(&DIGITS, &[1]),
+    delayed(&DIGITS, &[2]),
+    delayed(&DIGITS, &[7]),
+    local(&SCAFFOLD, &[1]),
+    Row { journal: Journal::Memory, ..local(&SCAFFOLD, &[2]) },
+    local(&SCAFFOLD, &[7]),
+    killed(&SCAFFOLD, &[1]),
+    killed(&SCAFFOLD, &[2]),
+    killed(&SCAFFOLD, &[7]),
+    killed(&SCAFFOLD, &[2, 7, 1]),
+    Row { build: Build::V3, ..local(&SCAFFOLD, &[2]) },
+    delayed(&SCAFFOLD, &[1]),
+    delayed(&SCAFFOLD, &[2]),
+    delayed(&SCAFFOLD, &[7]),
 ];
 
 /// An undisturbed row of pattern one.
-const fn local(job: &'static Job, workers: u32) -> Row {
+const fn local(job: &'static Job, workers: &'static [u32]) -> Row {
     Row {
         pattern: "local",
         job,
@@ -87,6 +93,14 @@ const fn local(job: &'static Job, workers: u32) -> Row {
         journal: Journal::Folder,
         fault: Fault::None,
     }
+}
+
+const fn killed(job: &'static Job, workers: &'static [u32]) -> Row {
+    Row { fault: Fault::Kills(3), ..local(job, workers) }
+}
+
+const fn delayed(job: &'static Job, workers: &'static [u32]) -> Row {
+    Row { fault: Fault::Delays, ..local(job, workers) }
 }
 
 impl Row {
@@ -101,7 +115,8 @@ impl Row {
 
     /// The row as it is shown, but for its time and result.
     pub(super) fn columns(&self) -> String {
-        let workers = self.workers.to_string();
+        let workers: Vec<String> = self.workers.iter().map(u32::to_string).collect();
+        let workers = workers.join(",");
         columns(self.pattern, self.job.name, self.job.controller, &workers, &self.fault())
     }
 
@@ -166,14 +181,17 @@ mod tests {
     }
 
     #[test]
-    fn every_job_has_1_2_and_7_workers_a_kill_delays_and_another_build() {
+    fn every_job_is_run_killed_and_delayed_with_1_2_and_7_workers_and_once_with_another_build() {
         for job in [&DIGITS, &SCAFFOLD] {
             let rows = || ROWS.iter().filter(move |row| row.job == job);
             for workers in [1, 2, 7] {
-                assert!(rows().any(|row| row.workers == workers && row.fault == Fault::None));
+                for fault in [Fault::None, Fault::Kills(3), Fault::Delays] {
+                    let is_one = |row: &Row| row.workers == [workers] && row.fault == fault;
+                    assert!(rows().any(is_one), "{}: {workers}, {fault:?}", job.name);
+                }
             }
-            assert!(rows().any(|row| matches!(row.fault, Fault::Kills(_))));
-            assert!(rows().any(|row| row.fault == Fault::Delays));
+            let changes = |row: &Row| row.workers.len() == 3 && row.fault == Fault::Kills(3);
+            assert!(rows().any(changes), "{}: other workers after a kill", job.name);
             assert!(rows().any(Row::v3));
         }
     }

@@ -18,8 +18,10 @@ pub(super) struct Plan {
     pub(super) program: Program,
     /// Where its processes run and write.
     pub(super) folder: PathBuf,
-    /// `run JOB --json --seed … --workers …`, without its output folder.
+    /// `run JOB --json …`, without its workers and its output folder.
     pub(super) args: Vec<String>,
+    /// How many workers its processes have, in turn.
+    pub(super) workers: &'static [u32],
 }
 
 /// The folder, within a plan's own, that a run keeps its results in.
@@ -41,8 +43,7 @@ pub(super) fn row(
         },
     };
     let folder = tempfile::tempdir().context("making a folder for the row")?;
-    let plan = Plan::new(root, program, folder.path(), row.job, row.job.seed, row.workers)
-        .with(row.args());
+    let plan = Plan::new(root, program, folder.path(), row.job, row.workers).with(row.args());
     let constants = expected.of(row.job.name)?;
     match row.fault {
         Fault::None | Fault::Delays => undisturbed(&plan, constants, row.journal),
@@ -59,23 +60,63 @@ impl Plan {
         program: &Program,
         folder: &Path,
         job: &Job,
-        seed: u64,
-        workers: u32,
+        workers: &'static [u32],
     ) -> Self {
         let job = root.join(job.path).to_string_lossy().into_owned();
-        let numbers = [format!("--seed={seed}"), format!("--workers={workers}")];
-        let args = ["run".into(), job, "--json".into()].into_iter().chain(numbers).collect();
-        Self { program: program.clone(), folder: folder.to_path_buf(), args }
+        let args = vec!["run".into(), job, "--json".into()];
+        Self { program: program.clone(), folder: folder.to_path_buf(), args, workers }
     }
 
-    fn with(mut self, args: &[&str]) -> Self {
-        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+    /// The same with more arguments.
+    pub(super) fn with<S: AsRef<str>>(mut self, args: &[S]) -> Self {
+        self.args.extend(args.iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// The arguments with one more.
-    pub(super) fn and(&self, arg: String) -> Vec<String> {
-        self.args.iter().cloned().chain([arg]).collect()
+    /// The arguments of the process that comes after so many others of the run. Its train calls leave their bytes
+    /// in the file that counts those of the output folder.
+    pub(super) fn part(&self, before: usize, folder: Kept<'_>) -> Vec<String> {
+        let workers = self.workers[before % self.workers.len()];
+        let mut args = self.args.clone();
+        args.push(format!("--workers={workers}"));
+        match folder {
+            Kept::Not => {}
+            Kept::New(out) => args.push(format!("--out={out}")),
+            Kept::Before(out) => args.push(format!("--resume={out}")),
+        }
+        args.push(format!("--count-calls={}", folder.calls()));
+        args
+    }
+
+    /// The train calls that began in all processes of the run.
+    pub(super) fn calls(&self, folder: Kept<'_>) -> Result<u64> {
+        let path = self.folder.join(folder.calls());
+        let file = fs::metadata(&path).with_context(|| format!("looking at {}", path.display()))?;
+        Ok(file.len())
+    }
+}
+
+/// Where a run is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kept<'a> {
+    Not,
+    /// In a new folder of this name.
+    New(&'a str),
+    /// In the folder of this name, in which it was begun before.
+    Before(&'a str),
+}
+
+impl<'a> Kept<'a> {
+    /// The folder's name.
+    pub(super) fn folder(self) -> &'a str {
+        match self {
+            Self::Not => "memory",
+            Self::New(out) | Self::Before(out) => out,
+        }
+    }
+
+    fn calls(self) -> String {
+        format!("{}-calls", self.folder())
     }
 }
 
@@ -100,15 +141,16 @@ pub(super) fn check_model(out: &Path, summary: &Summary) -> Result<()> {
 }
 
 fn undisturbed(plan: &Plan, constants: &Constants, journal: Journal) -> Result<Passed> {
-    let summary = match journal {
-        Journal::Memory => to_the_end(plan, &plan.args)?,
-        Journal::Folder => {
-            let summary = to_the_end(plan, &plan.and(format!("--out={OUT}")))?;
-            check_model(&plan.folder.join(OUT), &summary)?;
-            summary
-        }
+    let kept = match journal {
+        Journal::Memory => Kept::Not,
+        Journal::Folder => Kept::New(OUT),
     };
+    let summary = to_the_end(plan, &plan.part(0, kept))?;
+    if journal == Journal::Folder {
+        check_model(&plan.folder.join(OUT), &summary)?;
+    }
     constants.check(&summary)?;
+    constants.check_trained(plan.calls(kept)?, 0)?;
     constants.check_trained(summary.trained, 0)?;
     Ok(Passed::With(short(&summary.model_hash)))
 }
@@ -122,34 +164,56 @@ pub(super) fn short(hash: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A program that writes the model `m` where it is told to and says what it says.
+    /// A program that writes the model where it is told to, makes its train calls and says what it says.
     const PROGRAM: &str = r#"
-case "$2" in --out=*) mkdir "${2#*=}"; printf MODEL > "${2#*=}/model.safetensors";; esac
+for arg in "$@"; do case "$arg" in
+  --out=*) mkdir "${arg#*=}"; printf MODEL > "${arg#*=}/model.safetensors";;
+  --count-calls=*) printf CALLS >> "${arg#*=}";;
+esac; done
 echo '{"model_hash":"HASH","accuracy":null,"central_accuracy":null,"clients_alone_accuracy":null,"rounds":1,"trained":TRAINED,"seconds":0,"peak_rss_bytes":0,"exact":true}'
 "#;
 
-    fn outcome(model: &str, trained: &str, journal: Journal) -> Result<Passed> {
+    fn outcome(model: &str, calls: &str, trained: &str, journal: Journal) -> Result<Passed> {
         let folder = tempfile::tempdir().unwrap();
         let hash = blake3::hash(b"m").to_hex().to_string();
         let path = folder.path().join("program.sh");
         let script = PROGRAM.replace("HASH", &hash).replace("TRAINED", trained);
-        fs::write(&path, script.replace("MODEL", model)).unwrap();
+        let script = script.replace("CALLS", calls).replace("MODEL", model);
+        fs::write(&path, script).unwrap();
         let program = Program::script(&path);
-        let plan = Plan { program, folder: folder.path().into(), args: vec!["run".into()] };
-        let constants = Constants { model_hash: Some(hash), rounds: 1, tasks: 2, trained: 2 };
+        let folder = folder.path().into();
+        let plan = Plan { program, folder, args: vec!["run".into()], workers: &[1] };
+        let constants = Constants {
+            model_hash: Some(hash),
+            rounds: 1,
+            tasks: 2,
+            trained: 2,
+            ..Constants::default()
+        };
         undisturbed(&plan, &constants, journal)
     }
 
     #[test]
     fn an_undisturbed_run_passes_with_a_folder_and_without() {
-        outcome("m", "2", Journal::Folder).map(drop).unwrap();
-        outcome("m", "2", Journal::Memory).map(drop).unwrap();
+        outcome("m", "..", "2", Journal::Folder).map(drop).unwrap();
+        outcome("m", "..", "2", Journal::Memory).map(drop).unwrap();
     }
 
     #[test]
-    fn another_model_than_the_summary_speaks_of_and_too_many_train_calls_fail() {
-        assert!(outcome("n", "2", Journal::Folder).is_err());
-        assert!(outcome("m", "3", Journal::Folder).is_err());
-        assert!(outcome("m", "1", Journal::Memory).is_err());
+    fn another_model_than_the_summary_speaks_of_and_another_number_of_train_calls_fail() {
+        assert!(outcome("n", "..", "2", Journal::Folder).is_err());
+        assert!(outcome("m", "..", "3", Journal::Folder).is_err());
+        assert!(outcome("m", "...", "2", Journal::Folder).is_err());
+        assert!(outcome("m", ".", "2", Journal::Memory).is_err());
+        assert!(outcome("m", "..", "1", Journal::Memory).is_err());
+    }
+
+    #[test]
+    fn the_parts_of_a_run_take_their_workers_in_turn() {
+        let program = Program::new("flare".into());
+        let plan = Plan { program, folder: "".into(), args: vec!["run".into()], workers: &[7, 1] };
+        let args = |part| plan.part(part, Kept::Before("a")).join(" ");
+        assert_eq!(args(0), "run --workers=7 --resume=a --count-calls=a-calls");
+        assert!(args(1).contains("--workers=1") && args(2).contains("--workers=7"));
     }
 }

@@ -6,6 +6,8 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::place::{Ended, FIXED, Place, with_learner};
 
 /// A model of 2 MB, and five rounds.
@@ -13,20 +15,51 @@ fn large() -> String {
     FIXED.replace("shape = [2, 3]", "shape = [500, 1000]").replace("rounds = 3", "rounds = 5")
 }
 
-/// Fails unless the folder holds no temporary file, and a model only where it is whole.
-fn check_folder(place: &Place, after: &str) {
-    let folder = place.path("out");
-    for name in ["model.safetensors", "best.safetensors"] {
-        if let Ok(bytes) = fs::read(folder.join(name)) {
-            let whole = flare::tensor::Tensors::decode(bytes);
-            assert!(whole.is_ok(), "{after}: {name}: {whole:?}");
+/// Fails unless the folder's model is that of the last finished round: of so many rounds, or of one more, which a
+/// process that was ended could not tell any more. Each round adds a half. Before the first checkpoint there is none.
+fn check_model(place: &Place, finished: Option<u64>, after: &str) {
+    let Ok(bytes) = fs::read(place.path("out/model.safetensors")) else {
+        assert_eq!(finished, None, "{after}: no model");
+        return;
+    };
+    let model =
+        flare::tensor::Tensors::decode(bytes).unwrap_or_else(|error| panic!("{after}: {error}"));
+    let weights = model.slice::<f32>("weights").unwrap();
+    let of_round = |round: u64| weights.iter().all(|weight| *weight == round as f32 * 0.5);
+    let rounds = finished.unwrap_or(0);
+    assert!(
+        of_round(rounds) || of_round(rounds + 1),
+        "{after}: {} after {finished:?} rounds",
+        weights[0]
+    );
+}
+
+/// How many rounds these lines say are finished, if they say it: one ended, or the next one began.
+fn finished<'a>(lines: impl IntoIterator<Item = &'a str>) -> Option<u64> {
+    let told = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        match line["event"].as_str()? {
+            "round-started" => line["round"].as_u64().map(|round| round - 1),
+            "round-ended" => line["round"].as_u64(),
+            _ => None,
         }
-    }
+    };
+    lines.into_iter().filter_map(told).max()
 }
 
 fn no_temporary_file(place: &Place) {
     let left: Vec<_> = place.files().into_iter().filter(|file| file.contains(".tmp")).collect();
     assert_eq!(left, [""; 0]);
+}
+
+/// The rows of a run's two files, but for the times.
+fn rows(place: &Place, folder: &str) -> [String; 2] {
+    ["metrics.jsonl", "cohort.jsonl"].map(|file| {
+        let text = place.read(&format!("{folder}/{file}"));
+        let is_of_number = |c: char| c.is_ascii_digit() || ".e-".contains(c);
+        let parts = text.split("\"seconds\":").map(|part| part.trim_start_matches(is_of_number));
+        parts.collect::<Vec<_>>().join("\"seconds\":")
+    })
 }
 
 fn rounds_ended(ended: &Ended) -> usize {
@@ -51,7 +84,7 @@ fn a_file_that_may_grow_no_more_ends_the_run_and_loses_nothing() {
     assert!(full.stderr.contains("--resume out"), "{full}");
     let finished = rounds_ended(&full);
     assert!((1..6).contains(&finished), "it failed in the midst of the run: {full}");
-    check_folder(&place, "the full disk");
+    check_model(&place, Some(finished as u64), "the full disk");
 
     let rest = place.flare(&["run", "job.toml", "--json", "--quiet", "--resume", "out"]).well();
     assert_eq!(rest.summary()["model_hash"], whole.summary()["model_hash"]);
@@ -68,61 +101,72 @@ const FOLDERS: u32 = 4;
 /// on its way to the end.
 const LINES: u64 = 9;
 
+/// What a run gives that nobody disturbs.
+struct Whole {
+    hash: Value,
+    rows: [String; 2],
+}
+
 #[test]
 fn c059_a_kill_at_any_moment_leaves_a_folder_that_goes_on() {
     let place = Place::with_job(&large());
-    let hash =
-        &place.flare(&["run", "job.toml", "--json", "--quiet"]).well().summary()["model_hash"];
+    let ended = place.flare(&["run", "job.toml", "--json", "--quiet", "--out=out"]).well();
+    let whole = Whole { hash: ended.summary()["model_hash"].clone(), rows: rows(&place, "out") };
     let seed = seed();
     std::thread::scope(|scope| {
         for folder in 0..FOLDERS {
-            scope.spawn(move || killed_again_and_again(hash, Chance::new(seed, folder)));
+            let whole = &whole;
+            scope.spawn(move || killed_again_and_again(whole, Chance::new(seed, folder)));
         }
     });
 }
 
-fn killed_again_and_again(hash: &serde_json::Value, mut chance: Chance) {
+fn killed_again_and_again(whole: &Whole, mut chance: Chance) {
     let place = Place::with_job(&large());
-    let mut kills = 0;
+    let (mut kills, mut rounds) = (0, None);
     while kills < KILLS / FOLDERS {
         let folder = if place.path("out").exists() { "--resume=out" } else { "--out=out" };
         let mut command = place.command(&["run", "job.toml", "--json", "--quiet", folder]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let moment = (chance.below(LINES), Duration::from_micros(chance.below(8_000)));
-        let killed = kill_at(child, moment);
-        check_folder(&place, &format!("kill {kills} at {moment:?}, seed {}", chance.seed));
+        let (killed, lines) = kill_at(child, moment);
+        rounds = rounds.max(finished(lines.iter().map(String::as_str)));
+        let after = format!("kill {kills} at {moment:?}, seed {}", chance.seed);
+        check_model(&place, rounds, &after);
         if killed {
             kills += 1;
         } else {
-            finish(&place, hash, &chance);
+            finish(&place, whole, &chance);
+            rounds = None;
         }
     }
-    finish(&place, hash, &chance);
+    finish(&place, whole, &chance);
 }
 
-/// Resumes to the end, compares the hash, and clears the folder away.
-fn finish(place: &Place, hash: &serde_json::Value, chance: &Chance) {
+/// Resumes to the end, compares with the run that nobody disturbed, and clears the folder away.
+fn finish(place: &Place, whole: &Whole, chance: &Chance) {
     let folder = if place.path("out").exists() { "--resume=out" } else { "--out=out" };
     let ended = place.flare(&["run", "job.toml", "--json", "--quiet", folder]).well();
-    assert_eq!(&ended.summary()["model_hash"], hash, "seed {}", chance.seed);
+    assert_eq!(ended.summary()["model_hash"], whole.hash, "seed {}", chance.seed);
+    assert_eq!(rows(place, "out"), whole.rows, "seed {}", chance.seed);
     no_temporary_file(place);
     fs::remove_dir_all(place.path("out")).unwrap();
 }
 
-/// Kills the child so long after so many lines; says whether it was there to be killed.
-fn kill_at(mut child: Child, (lines, then): (u64, Duration)) -> bool {
+/// Kills the child so long after so many lines; says whether it was there to be killed, and all that it said.
+fn kill_at(mut child: Child, (lines, then): (u64, Duration)) -> (bool, Vec<String>) {
     let pipe = read_lines(&mut child);
-    let mut seen = 0;
-    while seen < lines && pipe.recv().is_ok() {
-        seen += 1;
-    }
+    let mut said: Vec<String> = pipe.iter().take(lines as usize).collect();
     // Lines that come while it waits are read, so that the program never waits for us.
     let mut left = then;
-    while pipe.recv_timeout(left).is_ok() {
+    while let Ok(line) = pipe.recv_timeout(left) {
+        said.push(line);
         left /= 2;
     }
     child.kill().unwrap();
-    !child.wait().unwrap().success()
+    let killed = !child.wait().unwrap().success();
+    said.extend(pipe);
+    (killed, said)
 }
 
 fn read_lines(child: &mut Child) -> Receiver<String> {

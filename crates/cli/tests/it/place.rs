@@ -80,6 +80,11 @@ impl Place {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
+    /// The text of a file, or no text where there is none.
+    pub(crate) fn read_if_there(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
     /// The program with these arguments, in this folder, with nothing of the caller's terminal.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flare"));
@@ -94,8 +99,13 @@ impl Place {
         command
     }
 
+    /// No test has a folder for what is the user's own: nothing is written there.
     fn prepare(&self, command: &mut Command) {
         command.current_dir(self.folder.path()).stdin(Stdio::null());
+        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"]
+        {
+            command.env(name, "/nonexistent");
+        }
         for name in ["NO_COLOR", "TERM", "COLUMNS", "RUST_LOG"] {
             command.env_remove(name);
         }

@@ -144,6 +144,73 @@ fn a_total_weight_of_nothing() {
     );
 }
 
+/// The bytes of a model of one tensor `x` of f32 in the folder's file: 8 bytes for the header's length, the header,
+/// the numbers.
+fn kept(place: &Place) -> Vec<f32> {
+    let bytes = std::fs::read(place.path("out/model.safetensors")).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let numbers = bytes[8 + header..].chunks_exact(4);
+    numbers.map(|number| f32::from_le_bytes(number.try_into().unwrap())).collect()
+}
+
+/// A job that starts from `x`, as a file has it.
+fn starting_from(x: &[f32], text: &str) -> Place {
+    let place =
+        Place::with_job(&format!("name = \"case\"\n{text}[model]\nfile = \"x0.safetensors\"\n"));
+    let end = 4 * x.len();
+    let header = format!(
+        "{{\"x\":{{\"dtype\":\"F32\",\"shape\":[{}],\"data_offsets\":[0,{end}]}}}}",
+        x.len()
+    );
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.into_bytes());
+    bytes.extend(x.iter().flat_map(|number| number.to_le_bytes()));
+    place.write("x0.safetensors", bytes);
+    place
+}
+
+#[test]
+fn c001_a_total_weight_of_0_leaves_the_model_on_disk_and_5_examples_decide() {
+    for (examples, left) in [(0, [9.0, 9.0]), (5, [3.0, 4.0])] {
+        let place = starting_from(
+            &[9.0, 9.0],
+            &format!(
+                "[clients]\ncount = 2\n[controller]\nkind = \"fedavg\"\nrounds = 3\n\
+                 [learner]\nkind = \"fixed\"\n\
+                 [learner.clients.client-0]\ntensors.x = [1.0, 2.0]\nexamples = 0\n\
+                 [learner.clients.client-1]\ntensors.x = [3.0, 4.0]\nexamples = {examples}\n"
+            ),
+        );
+        let ended = run(&place);
+        assert_eq!(ended.code, Some(if examples == 0 { 1 } else { 0 }), "{ended}");
+        assert_eq!(kept(&place), left);
+    }
+}
+
+/// x -> 2 x + rank from 1, over three clients of which some fail.
+#[test]
+fn c017_a_relay_that_fails_leaves_the_model_on_disk() {
+    for (failing, on_failure, left) in [
+        ("[\"client-1\"]", "end", 1.0),
+        ("[\"client-1\"]", "skip", 6.0),
+        ("[\"client-0\", \"client-1\", \"client-2\"]", "skip", 1.0),
+    ] {
+        let place = starting_from(
+            &[1.0],
+            &format!(
+                "[clients]\ncount = 3\n[controller]\nkind = \"relay\"\non_failure = \"{on_failure}\"\n\
+                 [learner]\nkind = \"failing\"\nclients = {failing}\n\
+                 [learner.reply]\nscale = 2.0\n\
+                 [learner.reply.clients.client-1]\nscale = 2.0\noffset = 1.0\n\
+                 [learner.reply.clients.client-2]\nscale = 2.0\noffset = 2.0\n"
+            ),
+        );
+        let ended = run(&place);
+        assert_eq!(ended.code, Some(if left == 1.0 { 1 } else { 0 }), "{ended}");
+        assert_eq!(kept(&place), [left], "{failing} {on_failure}: {ended}");
+    }
+}
+
 #[test]
 fn a_weight_below_nothing() {
     failed(

@@ -57,6 +57,29 @@ fn ctrl_c_stops_within_a_second_and_says_how_to_go_on() {
     }
 }
 
+/// A program that waited for its tasks would take half a minute.
+#[test]
+fn ctrl_c_stops_training_that_would_take_half_a_minute_within_a_second() {
+    let place = Place::new();
+    place.write("job.toml", with_learner("kind = \"sleepy\"\ndelay = 30"));
+    let args = ["run", "job.toml", "--json", "--quiet", "--workers=2", "--count-calls=calls"];
+    let mut command = place.command(&args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("operation-started")));
+    let deadline = now() + Duration::from_secs(60);
+    while place.read_if_there("calls") != ".." {
+        assert!(now() < deadline, "nothing trains");
+        std::thread::yield_now();
+    }
+    let since = now();
+    signal(&child, Signal::INT);
+    let (ended, time) = ended(&place, child, since);
+    assert_eq!(ended.code, Some(130), "{ended}");
+    assert!(time < Duration::from_secs(1), "{time:?}");
+    assert!(!ended.stderr.contains(CANNOT), "it looks: {ended}");
+}
+
 #[test]
 fn an_interrupted_run_goes_on_and_ends_with_the_same_model() {
     let place = Place::new();

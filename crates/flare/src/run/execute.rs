@@ -50,7 +50,11 @@ impl Run {
                 }
                 kept.leave_page();
             });
-            futures::executor::block_on(to_the_end(&mut *self.controller, &federation))
+            let run = async {
+                watch.keeping.catch_up(&self.place.past).await?;
+                to_the_end(&mut *self.controller, &federation).await
+            };
+            futures::executor::block_on(run)
                 .map_err(|error| self.ended_badly(error, &watch, &session, interrupt))
         };
         let leave = |error: &Error| {

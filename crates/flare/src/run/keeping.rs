@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flare_core::clock::Timestamp;
 use flare_core::event::{Event, Interest};
 use flare_core::hash::Hash;
-use flare_core::journal;
+use flare_core::journal::{self, Entry};
 use flare_core::operation::{Key, OperationId, OperationSpec};
 use flare_core::operations::{Error, Opened, Operations};
 use flare_core::value::Value;
@@ -59,6 +59,22 @@ impl Keeping {
             self.note(error);
         }
         result
+    }
+
+    /// Leaves in the folder what the last checkpoint of the run pins: a process may have ended between the checkpoint
+    /// and its files.
+    ///
+    /// # Errors
+    /// When they cannot be read or written.
+    pub(super) async fn catch_up(&self, past: &[Entry]) -> Result<(), Error> {
+        let pinned = past.iter().rev().find_map(|entry| match entry {
+            Entry::Checkpoint { pins, .. } => Some(pins),
+            _ => None,
+        });
+        match (&self.folder, pinned) {
+            (Some(folder), Some(pins)) => self.noted(self.export(folder, pins).await),
+            _ => Ok(()),
+        }
     }
 
     async fn export(&self, folder: &Folder, pins: &[Hash]) -> Result<(), Error> {

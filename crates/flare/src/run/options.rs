@@ -25,6 +25,9 @@ pub struct Options {
     pub durability: Durability,
     /// How much is kept of what clients reply, and where.
     pub hold: Hold,
+    /// A file to which each train call for the federation adds a byte as it begins, made if it is not there: so
+    /// calls are counted over processes that are killed.
+    pub count_calls: Option<PathBuf>,
     /// The components that the job may name.
     pub registry: Registry,
 }
@@ -39,6 +42,7 @@ impl Default for Options {
             accept_units: false,
             durability: Durability::default(),
             hold: Hold::default(),
+            count_calls: None,
             registry: crate::registry(),
         }
     }

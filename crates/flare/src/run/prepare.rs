@@ -65,7 +65,7 @@ impl Run {
         let runtime = runtime_options(&job, &options, cohort)?;
         let place = folder::place(&options)?;
         let run = identity(&job, &roster, &files, registry, options.out.is_some())?;
-        let counting = Arc::new(Counting::new(Arc::clone(&unit)));
+        let counting = counting(&unit, &options)?;
         let mut pool = PoolOptions::new(roster, job.seed, Arc::clone(&counting) as _);
         pool.workers = session::workers(options.workers);
         pool.states = Arc::clone(&place.states);
@@ -106,6 +106,15 @@ impl Run {
     pub fn is_resumed(&self) -> bool {
         self.place.holds_run()
     }
+}
+
+fn counting(unit: &Arc<dyn ExecutorFactory>, options: &Options) -> Result<Arc<Counting>, Error> {
+    let file = options.count_calls.as_deref();
+    let counting = Counting::new(Arc::clone(unit), file).map_err(|error| Error::Input {
+        what: format!("the file that counts train calls, {file:?}"),
+        fault: error.to_string(),
+    })?;
+    Ok(Arc::new(counting))
 }
 
 fn runtime_options(

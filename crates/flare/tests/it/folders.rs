@@ -32,10 +32,43 @@ fn a_folder_holds_all_of_a_run_and_the_model_is_the_one_of_the_summary() {
             .unwrap();
     assert_eq!(receipt["model_hash"], summary.model_hash.to_string());
     assert_eq!((&receipt["seed"], &receipt["exact"]), (&1.into(), &true.into()));
+    let holds =
+        "on every CPU, at any number of workers, for learners that compute as the standard ones do";
+    assert_eq!((&receipt["job"], &receipt["holds"]), (&"digits".into(), &holds.into()));
+    check_units(&receipt);
     assert_eq!(receipt["roster"]["count"], 10);
     assert!(receipt["files"]["data"].is_string());
     let text = receipt.to_string();
     assert!(!text.contains(folder.path().to_str().unwrap()), "{text}");
+}
+
+/// All components are linked into the program at hand, so each has its hash.
+fn check_units(receipt: &Json) {
+    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    let program = flare::Hash::of(&program).to_string();
+    let units = receipt["units"].as_object().unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let names = ["controller fedavg", "learner softmax-regression"];
+    let names = names.map(|name| format!("{name} {version}"));
+    assert_eq!(units.keys().collect::<Vec<_>>(), names.iter().collect::<Vec<_>>(), "{receipt}");
+    assert!(units.values().all(|hash| *hash == program), "{receipt}");
+    assert_eq!(receipt["unit_changes"], serde_json::json!([]));
+}
+
+/// Of what decides about the result, and of nothing else.
+#[test]
+fn the_hash_of_the_job_in_the_receipt_is_of_what_decides() {
+    let of = |set: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let set = [&["controller.rounds=1"], set].concat();
+        run(digits(&set), out(folder.path())).unwrap().receipt.job_hash
+    };
+    let plain = of(&[]);
+    assert_eq!(plain.len(), 64);
+    assert_eq!(of(&["report.alone=false"]), plain);
+    for other in ["learner.epochs=2", "controller.evaluate.every=0", "data.scale=4.0"] {
+        assert_ne!(of(&[other]), plain, "{other}");
+    }
 }
 
 #[test]
@@ -69,6 +102,19 @@ fn an_interrupted_run_goes_on_to_the_same_bits_and_trains_nothing_twice() {
         rounds.map(|round| (round.round, round.accuracy, round.bytes)).collect::<Vec<_>>()
     };
     assert_eq!(points(&last), points(&undisturbed));
+}
+
+/// Two rounds, each of which adds 2, and a process that ended between the second's checkpoint and its files.
+#[test]
+fn a_run_that_goes_on_leaves_the_last_finished_rounds_model_before_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join(run::MODEL_FILE);
+    let left = || flare::tensor::Tensors::decode(std::fs::read(&model).unwrap()).unwrap();
+    interrupted(loaded(FIXED), out(folder.path()), 3);
+    assert_eq!(left().slice::<f32>("x").unwrap(), [4.0, 4.0]);
+    std::fs::remove_file(&model).unwrap();
+    interrupted(loaded(FIXED), resume(folder.path()), 3);
+    assert_eq!(left().slice::<f32>("x").unwrap(), [4.0, 4.0]);
 }
 
 #[test]
