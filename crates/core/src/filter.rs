@@ -34,7 +34,8 @@ pub struct Passage<'a> {
 
 /// Changes or stops a shareable on its way.
 ///
-/// F1. An error, or a panic, lets nothing through: the client fails with the cause `Refused`.
+/// F1. An error, or a panic, lets nothing through: the client fails with the cause `Refused`; where the task is
+/// the same for all, the operation is refused before anybody is asked.
 /// F2. The same input gives the same output; there is no state from one call to the next.
 pub trait Filter: Send + Sync {
     /// What goes on instead of `shareable`.

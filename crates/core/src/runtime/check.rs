@@ -27,6 +27,8 @@ pub(crate) struct Fetch {
     pub(crate) announcement: Announcement,
     /// Known where a filter may ask for it.
     pub(super) client: Option<Name>,
+    /// What it answers, where that is what an earlier stop of a relay passed on.
+    pub(super) answers: Option<Tensors>,
     pub(super) rules: Arc<Rules>,
 }
 
@@ -72,7 +74,7 @@ impl Fetch {
         let passage = Passage {
             point: Point::ReplyIn,
             client: self.client.as_ref(),
-            task: Some(&self.rules.task),
+            task: Some(self.answers.as_ref().unwrap_or(&self.rules.task)),
         };
         let filtered = filter::pass(&self.rules.reply_in, shareable, passage);
         let shareable = filtered.map_err(|error| error.to_string())?;

@@ -35,7 +35,7 @@ pub enum Input {
     Gone(Rank, std::sync::Arc<str>),
     /// A fetched reply was checked whole: from now on it counts.
     Checked(TaskId),
-    /// A fetched reply was refused.
+    /// A fetched reply was refused; or a client was not given its task, since a filter stopped it.
     Refused(TaskId, Cause),
     /// What a fetch brought is not what was announced: the reply is fetched again, or is lost.
     Damaged(TaskId),

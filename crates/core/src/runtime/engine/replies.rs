@@ -7,7 +7,7 @@ use crate::event::{Event, Kind, What};
 use crate::journal::Entry;
 use crate::names::Rank;
 use crate::operation::{Course, OperationId, StateAccess};
-use crate::outcome::CountedReply;
+use crate::outcome::{Cause, CountedReply};
 use crate::pool::Pool;
 use crate::shareable::Shareable;
 use crate::tensor::Tensors;
@@ -197,7 +197,13 @@ impl Engine {
         let Some(gathering) = self.gatherings.get(&operation) else { return };
         let mut task = Arc::clone(&gathering.task);
         if stop > 0 {
-            let input = gathering.passed_on.clone().unwrap_or_else(|| gathering.task.input.clone());
+            // What went out before was filtered then.
+            let before = || Ok(task.input.clone());
+            let input = gathering.passed_on.clone();
+            let input = match input.map_or_else(before, |input| self.filtered(input)) {
+                Ok(input) => input,
+                Err(fault) => return self.not_given(operation, stop, ranks, &fault),
+            };
             let (key, spec, digest) = (&gathering.key, &gathering.spec, &gathering.digest);
             task = self.task(operation, key, spec, digest, stop, input);
         }
@@ -210,6 +216,14 @@ impl Engine {
         transport.dispatch(&task, &assignments);
     }
 
+    /// A filter lets nothing through of what a stop of a relay would be given: it fails unasked (F1).
+    fn not_given(&mut self, operation: OperationId, stop: u32, ranks: &[Rank], fault: &str) {
+        for rank in ranks {
+            let task = TaskId { operation, stop, rank: *rank };
+            self.step(Input::Refused(task, Cause::Refused(fault.into())));
+        }
+    }
+
     fn fetch(&mut self, task: TaskId) {
         let Some(gathering) = self.gatherings.get_mut(&task.operation) else { return };
         let Some(mut announcement) = gathering.replies.fetch(task) else { return };
@@ -218,6 +232,7 @@ impl Engine {
             task,
             announcement,
             client: (!gathering.rules.reply_in.is_empty()).then(|| self.run.roster.name(task.rank)),
+            answers: gathering.passed_on.as_ref().map(|input| input.tensors.clone()),
             rules: Arc::clone(&gathering.rules),
         };
         match inline {

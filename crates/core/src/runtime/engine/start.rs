@@ -92,9 +92,7 @@ impl Engine {
                 Some(made)
             }
         };
-        let passage = Passage { point: Point::TaskOut, client: None, task: None };
-        let input = filter::pass(&self.options.task_out, spec.task.input.clone(), passage);
-        let input = input.map_err(|error| fault(format!("a filter stopped its task: {error}")))?;
+        let input = self.filtered(spec.task.input.clone()).map_err(fault)?;
         let rules = Rules {
             task: spec.task.input.tensors.clone(),
             accept_non_finite: spec.policy.accept_non_finite,
@@ -114,6 +112,13 @@ impl Engine {
             now,
             interest,
         ))
+    }
+
+    /// What goes out instead of a task's `input`, if the filters let anything through.
+    pub(super) fn filtered(&self, input: Shareable) -> Result<Shareable, String> {
+        let passage = Passage { point: Point::TaskOut, client: None, task: None };
+        let passed = filter::pass(&self.options.task_out, input, passage);
+        passed.map_err(|error| format!("a filter stopped its task: {error}"))
     }
 
     pub(super) fn task(
