@@ -11,7 +11,7 @@ use crate::outcome::{Cause, Record};
 pub enum Kind {
     /// A reply was announced.
     Reply,
-    /// A client failed in an operation.
+    /// A client failed in an operation, and is not asked again; told at once, not when the operation ends.
     Failure,
     /// A learner reported progress.
     Progress,

@@ -134,7 +134,23 @@ impl Engine {
         if self.stopped.is_some() {
             return;
         }
+        let failing = self.failing(&input);
         self.machine.step(self.now, input, &mut self.effects);
+        failing.into_iter().for_each(|operation| self.tell_failures(operation));
+    }
+
+    /// The operations in which an input may end somebody's part as failed. What a decision ends so is told with
+    /// the commit.
+    fn failing(&self, input: &Input) -> Vec<OperationId> {
+        match input {
+            Input::Start(start) => vec![start.operation],
+            Input::Failed { task, .. }
+            | Input::Refused(task, _)
+            | Input::Damaged(task)
+            | Input::Lost(task) => vec![task.operation],
+            Input::Gone(..) => self.gatherings.keys().copied().collect(),
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn tick(&mut self) {

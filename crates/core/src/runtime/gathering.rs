@@ -75,6 +75,8 @@ pub(super) struct Gathering {
     /// Tasks whose reply was told of and then came damaged or was lost: its next announcement is no second
     /// event (contract 14).
     pub(super) lost: BTreeSet<TaskId>,
+    /// How many of the ends of its clients were gone through for failures to be told.
+    pub(super) ends_told: usize,
     pub(super) aggregator: Option<Box<dyn Aggregator>>,
     pub(super) ready: Vec<(TaskId, Contribution)>,
     /// Bytes that its replies were thought to take of the hold.
@@ -126,6 +128,7 @@ impl Gathering {
             is_anew: false,
             replies,
             lost: BTreeSet::new(),
+            ends_told: 0,
             aggregator,
             ready: Vec::new(),
             thought_bytes,

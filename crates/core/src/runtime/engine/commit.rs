@@ -37,15 +37,25 @@ impl Engine {
             transport.settle(operation)?;
         }
         self.releases.extend(self.ledger.end(&record)?);
-        let roster = &self.run.roster;
+        self.tell_failures(operation);
         let Some(gathering) = self.gatherings.get_mut(&operation) else { return Ok(()) };
-        for end in &record.ends {
-            tell_failure(gathering, operation, end, roster, false);
-        }
         gathering.tell_end(record, false);
         let unused = std::mem::take(&mut gathering.ready);
         unused.into_iter().for_each(|(task, _)| self.give_back(task));
         Ok(())
+    }
+
+    /// Tells which clients failed since this was done last, in the order in which they did.
+    pub(super) fn tell_failures(&mut self, operation: OperationId) {
+        let Some((seats, order)) = self.machine.seats(operation) else { return };
+        let Some(gathering) = self.gatherings.get_mut(&operation) else { return };
+        let fresh = &order[gathering.ends_told..];
+        gathering.ends_told = order.len();
+        for seat in fresh.iter().map(|at| &seats[*at as usize]) {
+            if let Some(cause) = seat.cause() {
+                tell_failure(gathering, operation, seat.rank, cause, &self.run.roster, false);
+            }
+        }
     }
 
     fn result(&mut self, operation: OperationId) -> Result<Result<Gathered, Failure>, Error> {
@@ -167,14 +177,13 @@ fn failure(
 pub(super) fn tell_failure(
     gathering: &mut Gathering,
     operation: OperationId,
-    end: &ClientEnd,
+    rank: Rank,
+    cause: &Cause,
     roster: &Roster,
     replayed: bool,
 ) {
-    if let End::Failed(cause) = &end.end
-        && gathering.interest.has(Kind::Failure)
-    {
-        let (client, cause) = (roster.name(end.rank), cause.clone());
+    if gathering.interest.has(Kind::Failure) {
+        let (client, cause) = (roster.name(rank), cause.clone());
         gathering.tell(Event { replayed, what: What::Failure { operation, client, cause } });
     }
 }

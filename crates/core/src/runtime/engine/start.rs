@@ -279,11 +279,16 @@ fn replay(gathering: &mut Gathering, record: &Arc<Record>, roster: &Roster) {
     let (operation, replayed) = (record.operation, true);
     gathering.tell_start(operation, replayed);
     for end in &record.ends {
-        if matches!(end.end, End::Counted(_)) && gathering.interest.has(Kind::Reply) {
-            let client = roster.name(end.rank);
-            gathering.tell(Event { replayed, what: What::Reply { operation, client } });
+        match &end.end {
+            End::Counted(_) if gathering.interest.has(Kind::Reply) => {
+                let client = roster.name(end.rank);
+                gathering.tell(Event { replayed, what: What::Reply { operation, client } });
+            }
+            End::Counted(_) => {}
+            End::Failed(cause) => {
+                tell_failure(gathering, operation, end.rank, cause, roster, replayed);
+            }
         }
-        tell_failure(gathering, operation, end, roster, replayed);
     }
     gathering.tell_end(Arc::clone(record), replayed);
 }

@@ -3,6 +3,7 @@
 mod check;
 mod kept;
 mod program;
+mod told;
 pub(crate) mod unit;
 
 use std::cell::Cell;
