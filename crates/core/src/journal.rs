@@ -11,6 +11,11 @@ use crate::names::{Name, Rank, Roster};
 use crate::operation::{Key, OperationId, SpecDigest};
 use crate::outcome::{ClientEnd, Record};
 
+mod answered;
+
+pub(crate) use answered::Failures;
+pub use answered::answered;
+
 /// A run's identity: 128 random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u128);

@@ -10,6 +10,7 @@ mod disk;
 mod input;
 mod job;
 mod json;
+mod mended;
 mod model;
 mod place;
 mod progress;

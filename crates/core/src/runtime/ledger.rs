@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::hash::Hash;
-use crate::journal::{Entry, Run, wrote};
+use crate::journal::{Entry, Failures, Run, wrote};
 use crate::names::Rank;
 use crate::operation::{Key, OperationId, SpecDigest};
 use crate::operations::{Error, Opened};
-use crate::outcome::{ClientEnd, End, Failure, Gathered, Record};
+use crate::outcome::{ClientEnd, End, Gathered, Record};
 use crate::value::Value;
 
 use super::Home;
@@ -228,8 +228,7 @@ struct Past {
     run: Option<Run>,
     epoch: u64,
     ended: BTreeMap<Key, Arc<Record>>,
-    /// Failures that the controller did not go on after: those are run again (contract 5).
-    failed: BTreeSet<Key>,
+    failures: Failures,
     unreleased: BTreeMap<OperationId, Arc<Record>>,
     begun: BTreeMap<Key, Begun>,
     concluded: BTreeMap<OperationId, Hash>,
@@ -243,17 +242,15 @@ struct Past {
 
 impl Past {
     fn take(&mut self, entry: Entry) {
+        if let Some(again) = self.failures.take(&entry) {
+            self.ended.remove(&again);
+        }
         match entry {
             Entry::Run(run) => self.run = Some(run),
             Entry::Opened { epoch } => self.epoch = epoch,
             Entry::Started { operation, key, digest, selected } => {
                 self.heads.begin(operation, selected.into());
                 self.next_operation = self.next_operation.max(operation.0 + 1);
-                if self.failed.remove(&key) {
-                    self.ended.remove(&key);
-                } else {
-                    self.failed.clear();
-                }
                 let stops = Vec::new();
                 self.begun.entry(key).or_insert(Begun { operation, digest, stops });
             }
@@ -264,10 +261,6 @@ impl Past {
                 drop(self.heads.end(record.operation));
                 self.blobs.extend(blobs_of(&record));
                 self.unreleased.insert(record.operation, Arc::clone(&record));
-                // A cancellation is an outcome: it was asked for (contract 9).
-                if !matches!(record.result, Ok(_) | Err(Failure::Cancelled)) {
-                    self.failed.insert(record.key.clone());
-                }
                 self.ended.insert(record.key.clone(), record);
             }
             Entry::Concluded { operation, value } => {
@@ -280,7 +273,6 @@ impl Past {
                 }
             }
             Entry::Checkpoint { state, pins, ordinals } => {
-                self.failed.clear();
                 self.checkpoint = Value::decode(&state).ok();
                 self.blobs.extend(pins);
                 self.ordinals = ordinals;
@@ -335,7 +327,7 @@ impl Past {
     /// Ended operations that are answered: all but the failures that are run again.
     fn answerable(&mut self) -> BTreeMap<Key, Arc<Record>> {
         let mut ended = std::mem::take(&mut self.ended);
-        ended.retain(|key, _| !self.failed.contains(key));
+        ended.retain(|key, _| !self.failures.contains(key));
         ended
     }
 }

@@ -15,7 +15,7 @@ use flare_executor::Threads;
 use super::baseline::Bench;
 use super::keeping::Keeping;
 use super::prepare::Run;
-use super::rows::{self, Rows};
+use super::rows::Rows;
 use super::summary::{Ended, Measured};
 use super::watch::Watch;
 use super::{
@@ -97,7 +97,7 @@ impl Run {
     fn watch(&self, session: &Session, observer: Arc<dyn Observer>) -> Result<Watch, Error> {
         let roster = &self.run.roster;
         let mut history = History::default();
-        for record in rows::ended(&self.place.past) {
+        for record in journal::answered(&self.place.past) {
             history.take(record, roster.held_out());
         }
         let rows = match &self.place.folder {

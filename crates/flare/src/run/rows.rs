@@ -30,7 +30,7 @@ impl Rows {
         roster: &Roster,
     ) -> Result<Self, journal::Error> {
         let (mut metrics, mut cohort) = (String::new(), String::new());
-        for record in ended(past) {
+        for record in journal::answered(past) {
             line(&mut metrics, &metrics_row(record, roster));
             line(&mut cohort, &cohort_row(record, roster));
         }
@@ -52,17 +52,6 @@ impl Rows {
         self.metrics.append(&metrics_row(record, &self.roster).to_string())?;
         self.cohort.append(&cohort_row(record, &self.roster).to_string())
     }
-}
-
-/// The operations that ended and are answered from the journal: not a last one that failed, which is run
-/// again (contract 5).
-pub(super) fn ended(past: &[Entry]) -> impl Iterator<Item = &Record> {
-    let goes_on = |entry: &Entry| matches!(entry, Entry::Started { .. } | Entry::Checkpoint { .. });
-    past.iter().enumerate().filter_map(move |(index, entry)| match entry {
-        Entry::Ended(record) if record.result.is_ok() => Some(&**record),
-        Entry::Ended(record) if past[index..].iter().any(goes_on) => Some(&**record),
-        _ => None,
-    })
 }
 
 fn line(text: &mut String, row: &Json) {
