@@ -157,6 +157,14 @@ pub enum Error {
         /// " (process 123)", if known.
         by: String,
     },
+    /// Another process has opened the run since.
+    #[error(
+        "the run was taken over by epoch {epoch}: whoever opened it since goes on with it, and this process stops"
+    )]
+    TakenOver {
+        /// The epoch under which the run was opened last.
+        epoch: u64,
+    },
     /// Nothing is kept under that name.
     #[error("no {what} is kept here")]
     Missing {
@@ -172,6 +180,43 @@ impl Error {
     }
 }
 
+/// Who may append to a journal, for those who implement one: the last who opened the run (J6).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Epochs {
+    last: u64,
+}
+
+impl Epochs {
+    /// What entries that are kept say of it.
+    pub fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut epochs = Self::default();
+        epochs.note(entries);
+        epochs
+    }
+
+    /// Whether a process of this epoch may append these.
+    ///
+    /// # Errors
+    /// [`Error::TakenOver`], where it is not the last, or opens the run with an epoch that is no later one.
+    pub fn admit(&self, epoch: u64, entries: &[Entry]) -> Result<(), Error> {
+        let mut opens = entries.iter().filter_map(opens);
+        let is_late = epoch < self.last || opens.any(|opens| opens <= self.last);
+        if is_late { Err(Error::TakenOver { epoch: self.last }) } else { Ok(()) }
+    }
+
+    /// These are kept.
+    pub fn note<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) {
+        self.last = entries.into_iter().filter_map(opens).fold(self.last, u64::max);
+    }
+}
+
+fn opens(entry: &Entry) -> Option<u64> {
+    match entry {
+        Entry::Opened { epoch } => Some(*epoch),
+        _ => None,
+    }
+}
+
 /// The run's entries, in order.
 ///
 /// J1. `append` returns when all of its entries are kept, in order, or none of them is and it is an error;
@@ -182,12 +227,15 @@ impl Error {
 /// makes it so.
 /// J5. A journal that forgets (memory) may drop ended operations before the last checkpoint, all but the
 /// heads of the clients' states; one on disk drops nothing.
+/// J6. Whoever opens the run with a later epoch takes it over: an append of an earlier one is
+/// [`Error::TakenOver`] and keeps nothing. So is opening it with an epoch that is no later one, as two may who
+/// open it at once. It is no error to those of the last epoch.
 pub trait Journal: Send + Sync {
-    /// Appends entries as one commit.
+    /// Appends entries as one commit, for the process that opened the run with this epoch.
     ///
     /// # Errors
     /// When they are not kept.
-    fn append(&self, entries: &[Entry], sync: bool) -> Result<(), Error>;
+    fn append(&self, epoch: u64, entries: &[Entry], sync: bool) -> Result<(), Error>;
 
     /// All entries that are kept.
     ///

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::hash::Hash;
-use crate::journal::{BlobStore, Entry, Error, Journal, StateStore, wrote};
+use crate::journal::{BlobStore, Entry, Epochs, Error, Journal, StateStore, wrote};
 use crate::names::Rank;
 use crate::operation::OperationId;
 
@@ -18,21 +18,29 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// its size does not grow with the number of rounds.
 #[derive(Debug, Default)]
 pub struct MemoryJournal {
-    entries: Mutex<Vec<Entry>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    entries: Vec<Entry>,
+    epochs: Epochs,
 }
 
 impl Journal for MemoryJournal {
-    fn append(&self, entries: &[Entry], _sync: bool) -> Result<(), Error> {
-        let mut kept = locked(&self.entries);
-        kept.extend_from_slice(entries);
+    fn append(&self, epoch: u64, entries: &[Entry], _sync: bool) -> Result<(), Error> {
+        let mut kept = locked(&self.kept);
+        kept.epochs.admit(epoch, entries)?;
+        kept.epochs.note(entries);
+        kept.entries.extend_from_slice(entries);
         if entries.iter().any(|entry| matches!(entry, Entry::Checkpoint { .. })) {
-            forget(&mut kept);
+            forget(&mut kept.entries);
         }
         Ok(())
     }
 
     fn entries(&self) -> Result<Vec<Entry>, Error> {
-        Ok(locked(&self.entries).clone())
+        Ok(locked(&self.kept).entries.clone())
     }
 }
 

@@ -173,6 +173,8 @@ fn taken(in_use: u64) -> String {
 /// O13. Only bytes that were announced count: a reply that comes otherwise is fetched again. After so many
 /// fetches as the limits say it is lost, and its task is asked for again, as after any failure of a client's
 /// surroundings; the client ends so when that was done often enough.
+/// O14. When another process has opened the run (contract 1), the next thing that this one would write is refused
+/// by the journal, and it stops: every call then is that error, and nothing is dispatched or released any more.
 #[async_trait]
 pub trait Operations: Send + Sync {
     /// The run, as this process found it.

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         operation(&opened, 3 * round + 1, &format!("evaluate-{round}"), CLIENTS)?;
         operation(&opened, 3 * round + 2, &format!("held-out-{round}"), 1)?;
         let entry = Entry::Checkpoint { state: vec![7; 200], pins: vec![], ordinals: 0 };
-        opened.journal().append(&[entry], true)?;
+        opened.journal().append(0, &[entry], true)?;
     }
     let took = start.elapsed();
     let size = std::fs::metadata(folder.path().join("journal"))?.len();
@@ -62,9 +62,9 @@ fn operation(folder: &Folder, number: u64, label: &str, clients: u32) -> Result<
         total_weight: 1_437.0,
         result: Ok(Gathered::Aggregate { tensors: Hash::of(b"aggregate") }),
     };
-    folder.journal().append(&[started], true)?;
-    folder.journal().append(&[Entry::Ended(Arc::new(record))], true)?;
-    folder.journal().append(&[Entry::Released { operation }], false)
+    folder.journal().append(0, &[started], true)?;
+    folder.journal().append(0, &[Entry::Ended(Arc::new(record))], true)?;
+    folder.journal().append(0, &[Entry::Released { operation }], false)
 }
 
 fn end(rank: u32) -> ClientEnd {

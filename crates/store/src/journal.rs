@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flare_core::journal::{Entry, Error, Journal};
+use flare_core::journal::{Entry, Epochs, Error, Journal};
 
 use crate::disk::{self, Doing, damaged, sync_folder};
 use crate::frame::{self, FORMAT};
@@ -27,6 +27,7 @@ struct Growth {
     end: u64,
     /// Up to where it is synced.
     synced: u64,
+    epochs: Epochs,
     /// The first error, after which nothing is written.
     broken: Option<Error>,
 }
@@ -47,7 +48,8 @@ impl FolderJournal {
         file.sync_all().doing("syncing", &path)?;
         sync_folder(folder)?;
         steps.reach(WritePoint::JournalOpened);
-        let growth = Mutex::new(Growth { end, synced: end, broken: None });
+        let epochs = epochs(&bytes);
+        let growth = Mutex::new(Growth { end, synced: end, epochs, broken: None });
         Ok(Self { path, file, steps, growth, _lock: lock })
     }
 
@@ -73,11 +75,12 @@ impl FolderJournal {
 }
 
 impl Journal for FolderJournal {
-    fn append(&self, entries: &[Entry], sync: bool) -> Result<(), Error> {
+    fn append(&self, epoch: u64, entries: &[Entry], sync: bool) -> Result<(), Error> {
         let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(error) = &growth.broken {
             return Err(error.clone());
         }
+        growth.epochs.admit(epoch, entries)?;
         let done = self.commit(&mut growth, entries, sync);
         if let Err(error) = &done {
             growth.broken = Some(error.clone());
@@ -85,7 +88,7 @@ impl Journal for FolderJournal {
             // the next opening cuts off.
             drop(self.file.set_len(growth.end).and_then(|()| self.file.sync_data()));
         }
-        done
+        done.map(|()| growth.epochs.note(entries))
     }
 
     fn entries(&self) -> Result<Vec<Entry>, Error> {
@@ -135,6 +138,14 @@ fn mend(file: &File, path: &Path, bytes: &[u8], steps: &Steps) -> Result<u64, Er
 
 fn commits<'a>(bytes: &'a [u8], path: &Path) -> Result<frame::Commits<'a>, Error> {
     frame::read(bytes).map_err(|damage| at(path, damage.offset))
+}
+
+/// Who opened the run; what cannot be read is told by who reads all entries.
+fn epochs(bytes: &[u8]) -> Epochs {
+    let payloads = frame::read(bytes).map(|commits| commits.payloads).unwrap_or_default();
+    let mut epochs = Epochs::default();
+    payloads.into_iter().filter_map(|it| frame::decode(it).ok()).for_each(|it| epochs.note(&it));
+    epochs
 }
 
 fn at(path: &Path, offset: u64) -> Error {

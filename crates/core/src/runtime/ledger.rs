@@ -18,6 +18,8 @@ use super::used::UsedLabels;
 /// The run's memory: everything goes to the journal first.
 pub(super) struct Ledger {
     home: Home,
+    /// Of this process.
+    epoch: u64,
     /// Operations that ended in an earlier process and may be asked for again.
     ended: BTreeMap<Key, Arc<Record>>,
     /// Operations that an earlier process began and did not end.
@@ -64,11 +66,12 @@ impl Ledger {
             first.push(Entry::Run(run.clone()));
         }
         first.push(Entry::Opened { epoch });
-        home.journal.append(&first, true)?;
+        home.journal.append(epoch, &first, true)?;
         let unreleased = past.unreleased();
         let checkpoint = past.checkpoint.take();
         let ledger = Self {
             home,
+            epoch,
             ended: past.answerable(),
             begun: past.begun,
             used: UsedLabels::default(),
@@ -127,7 +130,7 @@ impl Ledger {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
-        self.home.journal.append(entries, sync).map_err(|error| {
+        self.home.journal.append(self.epoch, entries, sync).map_err(|error| {
             let error = Error::Journal(error);
             self.broken = Some(error.clone());
             error

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use flare_core::clock::{Clock, Spawn, Timestamp};
 use flare_core::federation::Federation;
-use flare_core::journal::{self, Entry, Journal, Run, RunId};
+use flare_core::journal::{self, Entry, Epochs, Journal, Run, RunId};
 use flare_core::memory::{MemoryBlobs, MemoryJournal};
 use flare_core::names::{Name, Roster};
 use flare_core::operation::{OperationSpec, TaskSpec};
@@ -79,16 +79,19 @@ pub(crate) fn value(tensors: &Tensors) -> f32 {
 
 /// A journal that forgets nothing, as one on disk.
 #[derive(Default)]
-struct Everything(Mutex<Vec<Entry>>);
+struct Everything(Mutex<(Vec<Entry>, Epochs)>);
 
 impl Journal for Everything {
-    fn append(&self, entries: &[Entry], _: bool) -> Result<(), journal::Error> {
-        self.0.lock().unwrap().extend_from_slice(entries);
+    fn append(&self, epoch: u64, entries: &[Entry], _: bool) -> Result<(), journal::Error> {
+        let (kept, epochs) = &mut *self.0.lock().unwrap();
+        epochs.admit(epoch, entries)?;
+        epochs.note(entries);
+        kept.extend_from_slice(entries);
         Ok(())
     }
 
     fn entries(&self) -> Result<Vec<Entry>, journal::Error> {
-        Ok(self.0.lock().unwrap().clone())
+        Ok(self.0.lock().unwrap().0.clone())
     }
 }
 

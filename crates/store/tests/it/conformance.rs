@@ -7,6 +7,7 @@ use flare_core::memory::{MemoryBlobs, MemoryJournal, MemoryStates};
 use flare_store::{OnTmpfs, Spill};
 
 use crate::places::{self, kept};
+use flare_testkit::conformance::entries::EPOCH;
 use flare_testkit::conformance::journal::Keeps;
 use flare_testkit::conformance::{blobs, states};
 
@@ -57,7 +58,7 @@ mod memory {
     /// It dies with its process: there is only the crash that does not happen.
     fn no_crash(commits: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
         let memory: &dyn Journal = &MemoryJournal::default();
-        commits.iter().for_each(|commit| memory.append(commit, true).unwrap());
+        commits.iter().for_each(|commit| memory.append(EPOCH, commit, true).unwrap());
         vec![memory.entries().unwrap()]
     }
 

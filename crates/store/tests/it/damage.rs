@@ -11,7 +11,7 @@ use flare_core::operation::OperationId;
 use flare_store::{Durability, Folder};
 
 use crate::places::{folder, open};
-use flare_testkit::conformance::entries::{ended, opened, run, started, value};
+use flare_testkit::conformance::entries::{EPOCH, ended, opened, run, started, value};
 use flare_testkit::conformance::store::Dice;
 
 fn commits() -> Vec<Vec<Entry>> {
@@ -28,7 +28,7 @@ fn written(folder: &Path) -> (Vec<u8>, Vec<usize>) {
     let journal = open(folder).journal();
     let mut ends = vec![fs::read(&path).unwrap().len()];
     for commit in commits() {
-        journal.append(&commit, true).unwrap();
+        journal.append(EPOCH, &commit, true).unwrap();
         ends.push(fs::read(&path).unwrap().len());
     }
     (fs::read(&path).unwrap(), ends)
@@ -70,13 +70,13 @@ fn j4_unsynced_commits_may_be_lost_out_of_order_and_synced_ones_may_not() {
     let path = folder.path().join("journal");
     let length = || fs::metadata(&path).unwrap().len() as usize;
     let journal = open(folder.path()).journal();
-    journal.append(&[value(30)], true).unwrap();
+    journal.append(EPOCH, &[value(30)], true).unwrap();
     let lost = length();
-    journal.append(&[value(31)], false).unwrap();
-    journal.append(&[value(32)], false).unwrap();
+    journal.append(EPOCH, &[value(31)], false).unwrap();
+    journal.append(EPOCH, &[value(32)], false).unwrap();
     let unsynced = fs::read(&path).unwrap();
-    journal.append(&[value(33)], true).unwrap();
-    journal.append(&[value(34)], false).unwrap();
+    journal.append(EPOCH, &[value(33)], true).unwrap();
+    journal.append(EPOCH, &[value(34)], false).unwrap();
     drop(journal);
     let synced = fs::read(&path).unwrap();
     let without = |mut bytes: Vec<u8>| {

@@ -14,7 +14,7 @@ use flare_core::outcome::{Cause, ClientEnd, CountedReply, End, Failure, Gathered
 use flare_core::sums::Weight;
 
 use crate::places::{folder, open};
-use flare_testkit::conformance::entries::{checkpoint, ended, opened, run, started, value};
+use flare_testkit::conformance::entries::{EPOCH, checkpoint, ended, opened, run, started, value};
 
 /// Set to write the fixture anew, after a change of entries that raised `frame::FORMAT.version` (or that
 /// came before the first release).
@@ -32,7 +32,7 @@ fn a_journal_that_was_written_earlier_reads_as_it_did() {
         let journal = open(folder.path()).journal();
         entries()
             .iter()
-            .for_each(|entry| journal.append(std::slice::from_ref(entry), true).unwrap());
+            .for_each(|entry| journal.append(EPOCH, std::slice::from_ref(entry), true).unwrap());
         fs::copy(&path, fixture()).unwrap();
     }
     drop(open(folder.path()));

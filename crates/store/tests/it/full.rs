@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::child::{Child, say, setting};
 use crate::places::{folder, unfinished};
-use flare_testkit::conformance::entries::value;
+use flare_testkit::conformance::entries::{EPOCH, value};
 use flare_testkit::conformance::journal;
 use flare_testkit::conformance::store::Dice;
 
@@ -80,11 +80,11 @@ fn fill_journal(folder: &Path) -> Error {
     // Nothing of the failed commit is left, even before the folder is opened again.
     let other = folder.join("other");
     let journal = Folder::open(&other, Durability::Process).unwrap().journal();
-    journal.append(&[value(1)], true).unwrap();
+    journal.append(EPOCH, &[value(1)], true).unwrap();
     let length = || fs::metadata(other.join("journal")).unwrap().len();
     let before = length();
     let large = (0..200).map(|_| value(999)).collect::<Vec<_>>();
-    journal.append(&large, false).unwrap_err();
+    journal.append(EPOCH, &large, false).unwrap_err();
     assert_eq!(length(), before);
     journal::j1_after_an_error_every_append_fails(&|| {
         let folder = folder.to_owned();

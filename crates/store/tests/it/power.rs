@@ -10,7 +10,7 @@ use flare_store::WritePoint::{self, *};
 use flare_store::{Durability, Folder};
 
 use crate::places::folder;
-use flare_testkit::conformance::entries::value;
+use flare_testkit::conformance::entries::{EPOCH, value};
 use flare_testkit::conformance::store::Dice;
 
 /// A folder, and the steps that were reached since the last look.
@@ -40,11 +40,11 @@ fn j4_a_commit_is_synced_before_append_returns_and_then_so_are_those_before_it()
         let watched = Watched::open(folder.path(), durability);
         let journal = watched.folder.journal();
         watched.steps();
-        journal.append(&[value(1)], false).unwrap();
+        journal.append(EPOCH, &[value(1)], false).unwrap();
         assert_eq!(watched.steps(), [CommitHalf, CommitWritten]);
-        journal.append(&[value(2)], true).unwrap();
+        journal.append(EPOCH, &[value(2)], true).unwrap();
         assert_eq!(watched.steps(), [CommitHalf, CommitWritten, CommitSynced]);
-        journal.append(&[], true).unwrap();
+        journal.append(EPOCH, &[], true).unwrap();
         assert_eq!(watched.steps(), [CommitSynced]);
     }
 }

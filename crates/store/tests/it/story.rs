@@ -15,7 +15,7 @@ use flare_store::{Durability, Folder, WritePoint};
 
 use crate::child::{say, setting};
 use crate::places::unfinished;
-use flare_testkit::conformance::entries::{opened, value};
+use flare_testkit::conformance::entries::{EPOCH, opened, value};
 use flare_testkit::conformance::store::Dice;
 
 /// The point at which the child is to be killed, by name.
@@ -40,14 +40,17 @@ pub(crate) fn tell(folder: &Path) {
         }
     };
     let folder = Folder::open_watched(folder, Durability::Power, Arc::new(watch)).unwrap();
-    let done = steps(&folder.journal().entries().unwrap()).unwrap();
-    folder.journal().append(&[opened(0)], true).unwrap();
+    let entries = folder.journal().entries().unwrap();
+    let done = steps(&entries).unwrap();
+    let epoch =
+        1 + entries.iter().filter(|entry| matches!(entry, Entry::Opened { .. })).count() as u64;
+    folder.journal().append(epoch, &[opened(epoch)], true).unwrap();
     if done > 0 {
         release(&folder, done - 1);
     }
     for step in done..STEPS {
         prepare(&folder, step);
-        folder.journal().append(&[value(FIRST + step), value(SECOND + step)], true).unwrap();
+        folder.journal().append(EPOCH, &[value(FIRST + step), value(SECOND + step)], true).unwrap();
         say(&format!("step {step}"));
         release(&folder, step);
         say(&format!("exported {step}"));
@@ -56,7 +59,7 @@ pub(crate) fn tell(folder: &Path) {
 
 /// Everything that a step's commit names.
 fn prepare(folder: &Folder, step: u64) {
-    folder.journal().append(&[value(step)], false).unwrap();
+    folder.journal().append(EPOCH, &[value(step)], false).unwrap();
     for rank in 0..3 {
         folder.states().put(Rank(rank), OperationId(step), state(rank, step)).unwrap();
     }
@@ -100,7 +103,7 @@ fn steps(entries: &[Entry]) -> Result<u64, String> {
                 Some(second) if *second == value(SECOND + steps) => steps += 1,
                 other => return Err(format!("step {steps} is followed by {other:?}")),
             }
-        } else if *entry != opened(0) && *entry != value(steps) {
+        } else if !matches!(entry, Entry::Opened { .. }) && *entry != value(steps) {
             return Err(format!("{entry:?} after step {steps}"));
         }
     }

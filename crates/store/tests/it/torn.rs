@@ -5,14 +5,14 @@ use std::fs;
 use flare_core::journal::Entry;
 
 use crate::places::{folder, open};
-use flare_testkit::conformance::entries::value;
+use flare_testkit::conformance::entries::{EPOCH, value};
 
 /// What a journal with these commits is when its file ends after each so many bytes.
 pub(crate) fn cut_at_every_byte(commits: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
     let folder = folder();
     let path = folder.path().join("journal");
     let journal = open(folder.path()).journal();
-    commits.iter().for_each(|commit| journal.append(commit, true).unwrap());
+    commits.iter().for_each(|commit| journal.append(EPOCH, commit, true).unwrap());
     drop(journal);
     let whole = fs::read(&path).unwrap();
     let cut = |length: usize| {
@@ -28,7 +28,7 @@ pub(crate) fn cut_at_every_byte(commits: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
 
 /// What comes next stands behind what is left, and not behind the torn commit.
 fn check_that_it_goes_on(folder: &std::path::Path, found: &[Entry]) {
-    open(folder).journal().append(&[value(77)], true).unwrap();
+    open(folder).journal().append(EPOCH, &[value(77)], true).unwrap();
     let entries = open(folder).journal().entries().unwrap();
     assert_eq!(entries, [found, &[value(77)]].concat());
 }
@@ -40,9 +40,9 @@ fn a_torn_tail_is_cut_off_when_the_journal_is_opened() {
     let folder = folder();
     let path = folder.path().join("journal");
     let journal = open(folder.path()).journal();
-    journal.append(&[value(10)], true).unwrap();
+    journal.append(EPOCH, &[value(10)], true).unwrap();
     let first = fs::metadata(&path).unwrap().len();
-    journal.append(&[value(500)], true).unwrap();
+    journal.append(EPOCH, &[value(500)], true).unwrap();
     drop(journal);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 1]).unwrap();

@@ -10,6 +10,9 @@ use flare_core::names::{Name, Rank, Roster};
 use flare_core::operation::{Key, OperationId, OperationSpec, SpecDigest, TaskSpec};
 use flare_core::outcome::{Gathered, Record};
 
+/// The epoch of who appends: a later one than any that these entries open.
+pub const EPOCH: u64 = 1_000;
+
 /// The run itself.
 pub fn run() -> Entry {
     Entry::Run(Run {

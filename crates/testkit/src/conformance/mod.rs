@@ -72,6 +72,7 @@ macro_rules! operations_conform {
             o11_replies_larger_than_their_task_fail_it_when_they_overfill_the_hold
             o12_a_task_starts_from_the_heads_at_the_start_of_its_operation
             o13_only_bytes_that_were_announced_count
+            o14_who_was_taken_over_stops_and_writes_nothing
         }
     };
 }
@@ -103,6 +104,7 @@ macro_rules! journal_conforms {
             j1_what_was_appended_is_kept_in_order
             j3_later_processes_go_on_where_others_stopped
             j4_a_synced_commit_makes_those_before_it_durable
+            j6_who_was_taken_over_appends_nothing
         }
 
         #[test]

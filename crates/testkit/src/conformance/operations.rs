@@ -1,4 +1,4 @@
-//! What those who carry out operations owe: O1 to O13, each asked for by a test of one of these modules.
+//! What those who carry out operations owe: O1 to O14, each asked for by a test of one of these modules.
 
 mod course;
 mod hold;
@@ -18,7 +18,7 @@ pub use hold::{
 pub use kept::{
     o1_a_known_operation_is_answered_from_the_journal, o3_what_is_told_is_durable,
     o8_a_value_is_made_once, o9_a_checkpoint_is_found_by_the_next_process,
-    o10_a_journal_that_fails_ends_the_run,
+    o10_a_journal_that_fails_ends_the_run, o14_who_was_taken_over_stops_and_writes_nothing,
 };
 pub use replies::{
     o4_late_replies_and_duplicates_are_counted_and_change_nothing,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flare_core::hash::Hash;
-use flare_core::journal::{BlobStore, Entry, Error, Journal, StateStore};
+use flare_core::journal::{BlobStore, Entry, Epochs, Error, Journal, StateStore};
 use flare_core::memory::MemoryStates;
 use flare_core::names::Rank;
 use flare_core::operation::OperationId;
@@ -23,6 +23,7 @@ struct Kept {
     entries: Vec<Entry>,
     /// How many of them a power cut leaves.
     synced: usize,
+    epochs: Epochs,
     /// So many appends are still kept; `None`: all.
     left: Option<usize>,
 }
@@ -52,13 +53,15 @@ impl SimJournal {
         let mut state = self.state();
         let (synced, all) = (state.synced, state.entries.len());
         state.entries.truncate(synced);
+        state.epochs = Epochs::of(&state.entries);
         self.log.push(Seen::PowerCut(all - synced));
     }
 }
 
 impl Journal for SimJournal {
-    fn append(&self, entries: &[Entry], sync: bool) -> Result<(), Error> {
+    fn append(&self, epoch: u64, entries: &[Entry], sync: bool) -> Result<(), Error> {
         let mut state = self.state();
+        state.epochs.admit(epoch, entries)?;
         match &mut state.left {
             Some(0) => {
                 let full = std::io::Error::other("the simulated disk is full");
@@ -67,6 +70,7 @@ impl Journal for SimJournal {
             Some(left) => *left -= 1,
             None => {}
         }
+        state.epochs.note(entries);
         state.entries.extend_from_slice(entries);
         if sync {
             state.synced = state.entries.len();

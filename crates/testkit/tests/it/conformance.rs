@@ -12,6 +12,7 @@ use flare_core::journal::{self as memory, Entry, Journal};
 use flare_core::names::Rank;
 use flare_core::operation::OperationId;
 use flare_core::transport::{Assignment, Event, FetchError, TaskId, Transport};
+use flare_testkit::conformance::entries::EPOCH;
 use flare_testkit::conformance::journal::Keeps;
 use flare_testkit::conformance::operations::{Rig, Subject, roster};
 use flare_testkit::conformance::stage::{self, Stage};
@@ -128,10 +129,10 @@ fn some_states() -> Fresh<'static, dyn memory::StateStore> {
 fn power_cuts(commits: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
     let after = |(count, fails): (usize, bool)| {
         let journal = SimJournal::new(Log::default());
-        commits[..count].iter().for_each(|commit| journal.append(commit, true).unwrap());
+        commits[..count].iter().for_each(|commit| journal.append(EPOCH, commit, true).unwrap());
         if let Some(next) = commits.get(count) {
             journal.fail_after(usize::from(!fails));
-            assert_eq!(journal.append(next, false).is_err(), fails);
+            assert_eq!(journal.append(EPOCH, next, false).is_err(), fails);
         }
         journal.cut_power();
         journal.entries().unwrap()

@@ -10,7 +10,7 @@ use flare_core::component::{ComponentSpec, ExecutorFactory, Registry};
 use flare_core::controller::{Controller, Error, Finished};
 use flare_core::executor::{Executor, Learner, LearnerExecutor};
 use flare_core::federation::Federation;
-use flare_core::journal::{self, Entry, Journal, Run, RunId};
+use flare_core::journal::{self, Entry, Epochs, Journal, Run, RunId};
 use flare_core::memory::{MemoryBlobs, MemoryStates};
 use flare_core::names::{Name, Roster};
 use flare_core::outcome::Record;
@@ -137,7 +137,8 @@ impl Cut {
 }
 
 impl Journal for Cut {
-    fn append(&self, entries: &[Entry], _: bool) -> Result<(), journal::Error> {
+    fn append(&self, epoch: u64, entries: &[Entry], _: bool) -> Result<(), journal::Error> {
+        Epochs::of(&*self.kept.lock().unwrap()).admit(epoch, entries)?;
         let one_less = |left: usize| left.checked_sub(1);
         let write = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
         if self.cuts && write.is_err() {

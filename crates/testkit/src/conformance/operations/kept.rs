@@ -1,9 +1,9 @@
-//! What is kept, and what follows from it: O1, O3, O8, O9 and O10.
+//! What is kept, and what follows from it: O1, O3, O8, O9, O10 and O14.
 
 use std::sync::Arc;
 
 use flare_core::event::{Interest, What};
-use flare_core::journal::{Entry, Journal};
+use flare_core::journal::{self, Entry, Journal};
 use flare_core::operations::{Error, Operations};
 use flare_core::value::Value;
 use futures::StreamExt;
@@ -72,13 +72,13 @@ pub fn o8_a_value_is_made_once(rig: &Rig<'_>) {
 pub fn o9_a_checkpoint_is_found_by_the_next_process(rig: &Rig<'_>) {
     let (home, journal) = home();
     (rig.run)(Box::pin(async move {
-        let operations = rig.open(&home);
+        let mut operations = rig.open(&home);
         assert_eq!(operations.opened().checkpoint, None);
         let pin = operations.put(vec![7; 100].into()).await.unwrap();
         for number in [1, 2] {
             operations.checkpoint(Value::Int(number), vec![pin]).await.unwrap();
             journal.cut_power();
-            let operations = rig.open(&home);
+            operations = rig.open(&home);
             assert_eq!(operations.opened().checkpoint, Some(Value::Int(number)));
             assert_eq!(operations.fetch(pin).await.unwrap(), vec![7; 100]);
         }
@@ -120,4 +120,35 @@ async fn two(operations: &dyn Operations) -> Result<(), Error> {
         operations.release(operation).await?;
     }
     Ok(())
+}
+
+/// O14: once another process has opened the run, the earlier one stops at the first thing that it would write.
+pub fn o14_who_was_taken_over_stops_and_writes_nothing(rig: &Rig<'_>) {
+    (rig.run)(Box::pin(async move {
+        for writes in ["start", "checkpoint", "value", "release"] {
+            let (home, journal) = home();
+            let first = rig.open(&home);
+            let open = start(&*first, spec("a", "echo")).await;
+            heard(&*first, open).await;
+            let second = rig.open(&home);
+            let kept = journal.entries().unwrap();
+            let refused = match writes {
+                "start" => first.start(spec("b", "echo"), Interest::ALL).await.map(drop),
+                "checkpoint" => first.checkpoint(Value::Int(1), vec![]).await,
+                "value" => first.value("x", Value::Int(1)).await.map(drop),
+                _ => first.release(open).await,
+            };
+            let taken_over = |result: Result<(), Error>| match result {
+                Err(Error::Journal(error @ journal::Error::TakenOver { epoch: 2 })) => {
+                    assert!(error.to_string().contains("taken over by epoch 2"), "{error}");
+                }
+                other => panic!("{writes}: {other:?}"),
+            };
+            taken_over(refused);
+            taken_over(first.start(spec("c", "echo"), Interest::ALL).await.map(drop));
+            assert_eq!(journal.entries().unwrap(), kept, "{writes}");
+            // Whoever took it over does not notice.
+            carry_out(&*second, spec("b", "echo")).await;
+        }
+    }));
 }
