@@ -1,5 +1,7 @@
 //! Components by name: how a job's text becomes controllers, learners, aggregators and filters.
 
+mod registry;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::aggregator::Aggregator;
 use crate::controller::Controller;
 use crate::executor::Executor;
+use crate::fault::{Fault, Faults};
 use crate::filter::Filter;
 use crate::names::Name;
-use crate::value::Value;
+use crate::value::{self, Value};
+
+pub use registry::Registry;
 
 /// A component asked for: its name and its configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,14 +84,14 @@ pub enum Error {
         known: String,
     },
     /// Its configuration is refused.
-    #[error("{role} {kind}: {fault}")]
+    #[error("{role} {kind}: {faults}")]
     Config {
         /// Its role.
         role: Role,
         /// Its name.
         kind: String,
-        /// What is wrong, with path, value and what was expected.
-        fault: String,
+        /// Everything that is wrong with it.
+        faults: Faults,
     },
 }
 
@@ -103,7 +108,15 @@ impl<F: Fn() -> Box<dyn Executor> + Send + Sync> ExecutorFactory for F {
 }
 
 /// Makes a `T` of a configuration, or says what is wrong with it.
-type Maker<T> = Arc<dyn Fn(&Value) -> Result<T, String> + Send + Sync>;
+type Maker<T> = Arc<dyn Fn(&Value) -> Result<T, Refused> + Send + Sync>;
+
+/// Why nothing can be made of a configuration.
+enum Refused {
+    /// It cannot be read, because of this one field.
+    Unread(Fault),
+    /// It can be read, and all of this is wrong with it.
+    Settings(Faults),
+}
 
 /// What a component of each role makes.
 #[derive(Clone)]
@@ -138,11 +151,33 @@ fn name(kind: &str) -> Name {
 
 /// Parses a configuration, then makes something of it.
 fn parsed<C: DeserializeOwned, T>(
-    make: impl Fn(C) -> Result<T, String> + Send + Sync + 'static,
+    make: impl Fn(C) -> Result<T, Faults> + Send + Sync + 'static,
 ) -> Maker<T> {
-    Arc::new(move |config| make(config.parse::<C>().map_err(|fault| fault.to_string())?))
+    let unread = |error: value::Error| Refused::Unread(Fault::said("", &error.to_string()));
+    Arc::new(move |config| make(config.parse::<C>().map_err(unread)?).map_err(Refused::Settings))
 }
 
+impl From<Refused> for Faults {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unread(fault) => fault.into(),
+            Refused::Settings(faults) => faults,
+        }
+    }
+}
+
+impl Make {
+    fn refusal(&self, config: &Value) -> Option<Refused> {
+        match self {
+            Self::Controller(make) => make(config).err(),
+            Self::Executor(make) => make(config).err(),
+            Self::Aggregator(make) => make(config).err(),
+            Self::Filter(make) => make(config).err(),
+        }
+    }
+}
+
+/// What a configuration is made into says all that is wrong with it: its faults have paths within the configuration.
 impl Component {
     fn new<C: schemars::JsonSchema>(
         kind: &str,
@@ -156,7 +191,7 @@ impl Component {
     /// A component that `make` makes of its configuration, behind the interface of its role.
     fn boxed<C, T, I: ?Sized + 'static>(
         (kind, version, role): (&str, &'static str, Role),
-        make: impl Fn(C) -> Result<T, String> + Send + Sync + 'static,
+        make: impl Fn(C) -> Result<T, Faults> + Send + Sync + 'static,
         boxed: fn(T) -> Box<I>,
         kept: fn(Maker<Box<I>>) -> Make,
     ) -> Self
@@ -172,7 +207,7 @@ impl Component {
     pub fn controller<C, T>(
         kind: &str,
         version: &'static str,
-        make: impl Fn(C) -> Result<T, String> + Send + Sync + 'static,
+        make: impl Fn(C) -> Result<T, Faults> + Send + Sync + 'static,
     ) -> Self
     where
         C: DeserializeOwned + schemars::JsonSchema + 'static,
@@ -187,7 +222,7 @@ impl Component {
         kind: &str,
         version: &'static str,
         make: impl Fn(&C) -> T + Clone + Send + Sync + 'static,
-        check: impl Fn(&C) -> Result<(), String> + Send + Sync + 'static,
+        check: impl Fn(&C) -> Result<(), Faults> + Send + Sync + 'static,
     ) -> Self
     where
         C: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static,
@@ -206,7 +241,7 @@ impl Component {
     pub fn aggregator<C, T>(
         kind: &str,
         version: &'static str,
-        make: impl Fn(C) -> Result<T, String> + Send + Sync + 'static,
+        make: impl Fn(C) -> Result<T, Faults> + Send + Sync + 'static,
     ) -> Self
     where
         C: DeserializeOwned + schemars::JsonSchema + 'static,
@@ -220,7 +255,7 @@ impl Component {
     pub fn filter<C, T>(
         kind: &str,
         version: &'static str,
-        make: impl Fn(C) -> Result<T, String> + Send + Sync + 'static,
+        make: impl Fn(C) -> Result<T, Faults> + Send + Sync + 'static,
     ) -> Self
     where
         C: DeserializeOwned + schemars::JsonSchema + 'static,
@@ -228,106 +263,5 @@ impl Component {
     {
         let known = (kind, version, Role::Filter);
         Self::boxed(known, make, |made: T| Box::new(made), Make::Filter)
-    }
-}
-
-/// The components that a program knows, by role and name.
-#[derive(Clone, Default)]
-pub struct Registry {
-    components: BTreeMap<(Role, Name), Component>,
-}
-
-impl Registry {
-    /// A registry of the built-in aggregators.
-    pub fn new() -> Self {
-        let mut registry = Self::default();
-        registry.add_all(crate::aggregator::components());
-        registry
-    }
-
-    /// Adds a component; one of the same role and name is replaced.
-    pub fn add(&mut self, component: Component) {
-        self.components.insert((component.role, component.kind.clone()), component);
-    }
-
-    /// Adds several.
-    pub fn add_all(&mut self, components: impl IntoIterator<Item = Component>) {
-        for component in components {
-            self.add(component);
-        }
-    }
-
-    /// All components, by role and name.
-    pub fn iter(&self) -> impl Iterator<Item = &Component> {
-        self.components.values()
-    }
-
-    /// The component of a role and name.
-    ///
-    /// # Errors
-    /// When there is none: the error lists those that there are.
-    pub fn get(&self, role: Role, kind: &str) -> Result<&Component, Error> {
-        let found = Name::new(kind).ok().and_then(|kind| self.components.get(&(role, kind)));
-        found.ok_or_else(|| {
-            let known = self.components.keys().filter(|(known, _)| *known == role);
-            let known: Vec<&str> = known.map(|(_, kind)| kind.as_str()).collect();
-            Error::Unknown { role, kind: kind.into(), known: known.join(", ") }
-        })
-    }
-
-    /// A controller with its configuration.
-    ///
-    /// # Errors
-    /// When it is unknown or its configuration is refused; the same for the three below.
-    pub fn controller(&self, spec: &ComponentSpec) -> Result<Box<dyn Controller>, Error> {
-        self.made(Role::Controller, spec, |make| match make {
-            Make::Controller(make) => Some(make),
-            _ => None,
-        })
-    }
-
-    /// A factory of executors.
-    ///
-    /// # Errors
-    /// As for [`Registry::controller`].
-    pub fn executor(&self, spec: &ComponentSpec) -> Result<Arc<dyn ExecutorFactory>, Error> {
-        self.made(Role::Executor, spec, |make| match make {
-            Make::Executor(make) => Some(make),
-            _ => None,
-        })
-    }
-
-    /// An aggregator for one operation.
-    ///
-    /// # Errors
-    /// As for [`Registry::controller`].
-    pub fn aggregator(&self, spec: &ComponentSpec) -> Result<Box<dyn Aggregator>, Error> {
-        self.made(Role::Aggregator, spec, |make| match make {
-            Make::Aggregator(make) => Some(make),
-            _ => None,
-        })
-    }
-
-    /// A filter.
-    ///
-    /// # Errors
-    /// As for [`Registry::controller`].
-    pub fn filter(&self, spec: &ComponentSpec) -> Result<Box<dyn Filter>, Error> {
-        self.made(Role::Filter, spec, |make| match make {
-            Make::Filter(make) => Some(make),
-            _ => None,
-        })
-    }
-
-    fn made<T>(
-        &self,
-        role: Role,
-        spec: &ComponentSpec,
-        of_role: impl FnOnce(&Make) -> Option<&Maker<T>>,
-    ) -> Result<T, Error> {
-        let component = self.get(role, spec.kind.as_str())?;
-        let make = of_role(&component.make).expect("components are kept by their role");
-        let refused = |fault| Error::Config { role, kind: spec.kind.to_string(), fault };
-        make(&spec.config).map_err(refused)
     }
 }

@@ -9,7 +9,6 @@
 mod check;
 mod clients;
 mod data;
-mod fault;
 mod flat;
 mod model;
 mod replies;
@@ -24,9 +23,9 @@ use crate::hash::Hash;
 use crate::names::Name;
 use crate::value::{self, Value};
 
+pub use crate::fault::Fault;
 pub use clients::Clients;
 pub use data::{Data, HeldOut};
-pub use fault::Fault;
 pub use flat::{FilterAt, Flat};
 pub use model::{ElementType, Init, MAX_MODEL_BYTES, Model, TensorSpec};
 pub use replies::Asked;

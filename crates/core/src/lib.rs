@@ -12,6 +12,7 @@ pub mod controller;
 mod duration;
 pub mod event;
 pub mod executor;
+pub mod fault;
 pub mod federation;
 pub mod filter;
 pub mod hash;

@@ -94,6 +94,12 @@ impl Value {
         })
     }
 
+    /// Takes an entry out of a map; says whether there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let Self::Map(entries) = self else { return false };
+        entries.remove(name).is_some()
+    }
+
     /// What kind of value this is, for a message.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use flare_core::fault::{Fault, Faults};
+
 /// Why a data set cannot be read: what was being read, where the fault is, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -44,13 +46,8 @@ pub enum Error {
         more: bool,
     },
     /// The options cannot hold for any file.
-    #[error("the data options: {field}: {fault}")]
-    Options {
-        /// The option.
-        field: &'static str,
-        /// Its value and what is wrong with it.
-        fault: String,
-    },
+    #[error("the data options: {0}")]
+    Options(Faults),
 }
 
 /// So many faults of rows are named before reading ends.
@@ -88,9 +85,9 @@ fn listed(faults: &[RowFault], more: bool) -> String {
 }
 
 impl Error {
-    /// The options cannot hold: `fault` says why.
-    pub(crate) fn options(field: &'static str, fault: impl fmt::Display) -> Self {
-        Self::Options { field, fault: fault.to_string() }
+    /// The options cannot hold: `value` stands at `field`, where something else was expected.
+    pub(crate) fn options(field: &str, value: impl fmt::Display, expected: &str) -> Self {
+        Self::Options(Fault::new(field, value, expected).into())
     }
 }
 

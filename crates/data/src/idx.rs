@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use flare_core::fault::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::Error;
 use crate::file::{Content, Input, MAX_FILE_BYTES, is_plain_name};
-use crate::source::{LabelFault, check_classes, check_label, check_scale, class_count, scaled};
+use crate::source::{LabelFault, check_label, check_numbers, class_count, scaled};
 
 /// The magic number of unsigned bytes in three dimensions.
 const IMAGES: u32 = 0x0803;
@@ -42,18 +43,15 @@ impl IdxOptions {
     /// Checks what can be checked without a file.
     ///
     /// # Errors
-    /// When an option can hold for no file.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        check_classes(self.classes)?;
-        check_scale(self.scale)?;
+    /// Names each option that can hold for no file.
+    pub(crate) fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        check_numbers(self.classes, self.scale, &mut faults);
         for (field, name) in [("images", &self.images), ("labels", &self.labels)] {
-            if !is_plain_name(name) {
-                let fault =
-                    format!("{name:?} is no file's name: name a file in the data set's folder");
-                return Err(Error::options(field, fault));
-            }
+            let (shown, expected) = (format_args!("{name:?}"), "the name of a file in the folder");
+            faults.expect(is_plain_name(name), field, shown, expected);
         }
-        Ok(())
+        faults.result()
     }
 }
 
@@ -157,7 +155,8 @@ pub(crate) fn read(path: &Path, options: &IdxOptions) -> Result<Dataset, Error> 
     let mut features = Vec::with_capacity(images.items().len());
     for byte in images.items() {
         let value = scaled(f32::from(*byte), options.scale).ok_or_else(|| {
-            Error::options("scale", "a feature divided by it is out of the range of a 32-bit float")
+            let expected = "one that leaves each feature in the range of a 32-bit float";
+            Error::options("scale", options.scale.unwrap_or(1.0), expected)
         })?;
         features.push(value);
     }
@@ -172,7 +171,7 @@ pub(crate) fn read(path: &Path, options: &IdxOptions) -> Result<Dataset, Error> 
 
 /// Both files in the folder `path`, which must have as many items.
 pub(crate) fn pair(path: &Path, options: &IdxOptions) -> Result<(Idx, Idx), Error> {
-    options.check()?;
+    options.check().map_err(Error::Options)?;
     let images = Idx::images(&path.join(&options.images))?;
     let labels = Idx::labels(&path.join(&options.labels))?;
     if images.len() != labels.len() {

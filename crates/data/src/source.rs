@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flare_core::Hash;
+use flare_core::fault::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,8 +35,8 @@ impl Options {
     /// Checks what can be checked without a file.
     ///
     /// # Errors
-    /// When an option can hold for no file.
-    pub fn check(&self) -> Result<(), Error> {
+    /// Names each option that can hold for no file.
+    pub fn check(&self) -> Result<(), Faults> {
         match self {
             Self::Csv(options) => options.check(),
             Self::Idx(options) => options.check(),
@@ -154,26 +155,15 @@ pub(crate) fn class_count(named: Option<u32>, labels: &[u32]) -> usize {
     named.unwrap_or(largest) as usize
 }
 
-/// Refuses a number of classes that can hold for no data set.
-pub(crate) fn check_classes(classes: Option<u32>) -> Result<(), Error> {
-    match classes {
-        Some(0) => Err(Error::options("classes", "0 classes: there must be at least 1")),
-        Some(n) if n > MAX_CLASSES => Err(Error::options(
-            "classes",
-            format!("{n} classes: at most {MAX_CLASSES} are allowed"),
-        )),
-        _ => Ok(()),
+/// Refuses a number of classes that can hold for no data set, and a scale by which nothing can be divided.
+pub(crate) fn check_numbers(classes: Option<u32>, scale: Option<f32>, faults: &mut Faults) {
+    if let Some(classes) = classes {
+        let expected = format!("1 to {MAX_CLASSES}");
+        faults.expect((1..=MAX_CLASSES).contains(&classes), "classes", classes, expected);
     }
-}
-
-/// Refuses a scale by which nothing can be divided.
-pub(crate) fn check_scale(scale: Option<f32>) -> Result<(), Error> {
-    match scale {
-        Some(scale) if !scale.is_normal() => Err(Error::options(
-            "scale",
-            format!("features cannot be divided by {scale:e}: use a finite number other than 0"),
-        )),
-        _ => Ok(()),
+    if let Some(scale) = scale {
+        let expected = "a finite number other than 0, by which features can be divided";
+        faults.expect(scale.is_normal(), "scale", format_args!("{scale:?}"), expected);
     }
 }
 

@@ -6,13 +6,14 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
+use flare_core::fault::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::{Error, MAX_FAULTS, RowFault};
 use crate::file::Content;
-use crate::source::{check_classes, check_scale, class_count};
+use crate::source::{check_numbers, class_count};
 use columns::{Columns, Header};
 use records::{Record, Records};
 
@@ -65,32 +66,23 @@ impl CsvOptions {
     /// Checks what can be checked without a file.
     ///
     /// # Errors
-    /// When an option can hold for no file.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.delimiter_byte()?;
-        check_classes(self.classes)?;
-        check_scale(self.scale)?;
-        if self.features.is_some() && !self.exclude.is_empty() {
-            return Err(Error::options(
-                "exclude",
-                "`features` lists the columns already: drop one of the two",
-            ));
-        }
-        Ok(())
+    /// Names each option that can hold for no file.
+    pub(crate) fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        let (shown, expected) =
+            (format_args!("{:?}", self.delimiter), "one such as ',' ';' or '\\t'");
+        faults.expect(self.delimiter_byte().is_some(), "delimiter", shown, expected);
+        check_numbers(self.classes, self.scale, &mut faults);
+        let both = self.features.is_some() && !self.exclude.is_empty();
+        let shown = format_args!("{:?}", self.exclude);
+        faults.expect(!both, "exclude", shown, "nothing, since `features` lists the columns");
+        faults.result()
     }
 
     /// The delimiter as the byte it must be.
-    fn delimiter_byte(&self) -> Result<u8, Error> {
-        match u8::try_from(self.delimiter) {
-            Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => Ok(byte),
-            _ => Err(Error::options(
-                "delimiter",
-                format!(
-                    "{:?} cannot stand between fields: use one such as ',' ';' or '\\t'",
-                    self.delimiter
-                ),
-            )),
-        }
+    fn delimiter_byte(&self) -> Option<u8> {
+        let byte = u8::try_from(self.delimiter).ok();
+        byte.filter(|byte| byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0))
     }
 }
 
@@ -216,8 +208,9 @@ pub(crate) fn raw<'a>(content: &'a Content, options: &CsvOptions) -> Result<RawT
 
 /// The rows after the header, and the header.
 fn open<'a>(content: &'a Content, options: &CsvOptions) -> Result<(Records<'a>, Header), Error> {
-    options.check()?;
-    let mut records = Records::new(content, options.delimiter_byte()?)?;
+    options.check().map_err(Error::Options)?;
+    let delimiter = options.delimiter_byte().expect("the options were checked just now");
+    let mut records = Records::new(content, delimiter)?;
     let Some(first) = records.next()? else {
         return Err(
             content.fault("it is empty: it should begin with a header that names the columns")

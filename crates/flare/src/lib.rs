@@ -27,8 +27,8 @@ pub mod run;
 mod session;
 
 pub use flare_core::{
-    Hash, aggregator, clock, component, controller, event, executor, federation, filter, hash,
-    journal, metric, names, operation, operations, outcome, random, shareable, shown, tensor,
+    Hash, aggregator, clock, component, controller, event, executor, fault, federation, filter,
+    hash, journal, metric, names, operation, operations, outcome, random, shareable, shown, tensor,
     value,
 };
 pub use flare_data as data;

@@ -1,5 +1,6 @@
 //! The controller's settings.
 
+use flare_core::fault::Faults;
 use flare_core::operation::ReplyPolicy;
 use flare_core::pattern::Pattern;
 use flare_core::rounds::{Best, EarlyStopping, Evaluation, Plan, Sampling};
@@ -73,18 +74,19 @@ impl Config {
     /// Whether the settings are in range and go together.
     ///
     /// # Errors
-    /// Names the field, its value and what was expected.
-    pub fn check(&self) -> Result<(), String> {
-        self.sample.targets().map_err(|fault| format!("sample: {fault}"))?;
-        if !(self.proximal_mu.is_finite() && self.proximal_mu >= 0.0) {
-            let mu = self.proximal_mu;
-            return Err(format!("proximal_mu: {mu} must be finite and at least 0"));
-        }
-        self.optimizer.check().map_err(|fault| format!("optimizer.{fault}"))?;
-        if !self.keep_out.is_empty() && matches!(self.optimizer, Optimizer::None {}) {
-            return Err("keep_out: there is no optimizer to keep tensors out of".into());
-        }
-        self.plan().check()
+    /// Names each field, its value and what was expected.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.part("sample", self.sample.check());
+        let mu = self.proximal_mu;
+        let expected = "a finite number of at least 0";
+        faults.expect(mu.is_finite() && mu >= 0.0, "proximal_mu", mu, expected);
+        faults.part("optimizer", self.optimizer.check());
+        let none = !self.keep_out.is_empty() && matches!(self.optimizer, Optimizer::None {});
+        let expected = "one that `keep_out` can keep tensors out of";
+        faults.expect(!none, "optimizer", "none", expected);
+        faults.part("", self.plan().check());
+        faults.result()
     }
 
     pub(crate) fn plan(&self) -> Plan {

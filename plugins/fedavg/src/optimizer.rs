@@ -1,5 +1,6 @@
 //! The server's optimisers, as arithmetic on one tensor: no federation, no checkpoint.
 
+use flare_core::fault::Faults;
 use flare_core::tensor::Float;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -88,26 +89,25 @@ impl Optimizer {
     /// Whether each number is in its range.
     ///
     /// # Errors
-    /// Names the field, its value and the range.
-    pub fn check(&self) -> Result<(), String> {
-        let above = |name: &str, value: f64| match value.is_finite() && value > 0.0 {
-            true => Ok(()),
-            false => Err(format!("{name}: {value} must be finite and above 0")),
+    /// Names each field, its value and the range.
+    pub fn check(&self) -> Result<(), Faults> {
+        let (above, share) = match self {
+            Self::None {} => (Vec::new(), Vec::new()),
+            Self::FedAvgM(momentum) => (vec![("eta", momentum.eta)], vec![("beta", momentum.beta)]),
+            Self::FedAdagrad(adaptive) | Self::FedAdam(adaptive) | Self::FedYogi(adaptive) => (
+                vec![("eta", self.eta(adaptive)), ("tau", adaptive.tau)],
+                vec![("beta1", self.beta1(adaptive)), ("beta2", adaptive.beta2)],
+            ),
         };
-        let share = |name: &str, value: f64| match (0.0..1.0).contains(&value) {
-            true => Ok(()),
-            false => Err(format!("{name}: {value} must be at least 0 and below 1")),
-        };
-        match self {
-            Self::None {} => Ok(()),
-            Self::FedAvgM(momentum) => above("eta", momentum.eta).and(share("beta", momentum.beta)),
-            Self::FedAdagrad(adaptive) | Self::FedAdam(adaptive) | Self::FedYogi(adaptive) => {
-                above("eta", self.eta(adaptive))?;
-                share("beta1", self.beta1(adaptive))?;
-                share("beta2", adaptive.beta2)?;
-                above("tau", adaptive.tau)
-            }
+        let mut faults = Faults::default();
+        for (name, value) in above {
+            let holds = value.is_finite() && value > 0.0;
+            faults.expect(holds, name, value, "a finite number above 0");
         }
+        for (name, value) in share {
+            faults.expect((0.0..1.0).contains(&value), name, value, "at least 0 and below 1");
+        }
+        faults.result()
     }
 
     /// What the optimiser remembers of each element before the first round: one number or two.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use flare_core::executor::Error;
+use flare_core::fault::{Fault, Faults};
 use flare_core::filter::{Filter, Passage};
 use flare_core::pattern::Pattern;
 use flare_core::shareable::Shareable;
@@ -24,9 +25,10 @@ impl Exclude {
     ///
     /// # Errors
     /// When there is no pattern.
-    pub fn checked(self) -> Result<Self, String> {
+    pub fn checked(self) -> Result<Self, Faults> {
+        let expected = "at least one pattern, or nothing would be left out";
         match self.tensors.is_empty() {
-            true => Err("tensors: there is no pattern, so nothing would be left out".into()),
+            true => Err(Fault::new("tensors", "[]", expected).into()),
             false => Ok(self),
         }
     }

@@ -1,6 +1,7 @@
 //! The filter that bounds the norm of an update.
 
 use flare_core::executor::Error;
+use flare_core::fault::{Fault, Faults};
 use flare_core::filter::{Filter, Passage, Point};
 use flare_core::pattern::Pattern;
 use flare_core::shareable::Shareable;
@@ -44,10 +45,11 @@ impl NormClip {
     ///
     /// # Errors
     /// When `max_norm` is not finite and above 0.
-    pub fn checked(self) -> Result<Self, String> {
-        match self.max_norm.is_finite() && self.max_norm > 0.0 {
+    pub fn checked(self) -> Result<Self, Faults> {
+        let norm = self.max_norm;
+        match norm.is_finite() && norm > 0.0 {
             true => Ok(self),
-            false => Err(format!("max_norm: {} must be finite and above 0", self.max_norm)),
+            false => Err(Fault::new("max_norm", norm, "a finite number above 0").into()),
         }
     }
 }

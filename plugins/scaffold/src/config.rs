@@ -1,5 +1,6 @@
 //! The controller's settings.
 
+use flare_core::fault::Faults;
 use flare_core::operation::ReplyPolicy;
 use flare_core::rounds::{Best, EarlyStopping, Evaluation, Plan, Sampling};
 use schemars::JsonSchema;
@@ -77,13 +78,14 @@ impl Config {
     /// Whether the settings are in range and go together.
     ///
     /// # Errors
-    /// Names the field, its value and what was expected.
-    pub fn check(&self) -> Result<(), String> {
-        self.sample.targets().map_err(|fault| format!("sample: {fault}"))?;
-        if !(self.eta.is_finite() && self.eta > 0.0) {
-            return Err(format!("eta: {} must be finite and above 0", self.eta));
-        }
-        self.plan().check()
+    /// Names each field, its value and what was expected.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.part("sample", self.sample.check());
+        let holds = self.eta.is_finite() && self.eta > 0.0;
+        faults.expect(holds, "eta", self.eta, "a finite number above 0");
+        faults.part("", self.plan().check());
+        faults.result()
     }
 
     pub(crate) fn plan(&self) -> Plan {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use flare_core::component::ComponentSpec;
 use flare_core::controller::{Controller, Error, Finished};
 use flare_core::executor::TRAIN;
+use flare_core::fault::Faults;
 use flare_core::federation::Federation;
 use flare_core::names::Name;
 use flare_core::operation::{Gather, OperationSpec, StateAccess, TaskSpec};
@@ -31,7 +32,7 @@ impl Scaffold {
     ///
     /// # Errors
     /// When they are refused; see [`Config::check`].
-    pub fn new(config: Config) -> Result<Self, String> {
+    pub fn new(config: Config) -> Result<Self, Faults> {
         config.check()?;
         Ok(Self { plan: config.plan(), method: Controlled { config } })
     }

@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
+use flare_core::fault::Faults;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,19 +47,17 @@ impl Config {
     /// Whether each setting is in its range.
     ///
     /// # Errors
-    /// Names the field, its value and the range.
-    pub fn check(&self) -> Result<(), String> {
-        let Self { learning_rate, momentum, weight_decay, .. } = self;
-        if !(learning_rate.is_finite() && *learning_rate > 0.0) {
-            return Err(format!("learning_rate: {learning_rate} must be finite and above 0"));
-        }
-        if !(0.0..1.0).contains(momentum) {
-            return Err(format!("momentum: {momentum} must be at least 0 and below 1"));
-        }
-        if !(weight_decay.is_finite() && *weight_decay >= 0.0) {
-            return Err(format!("weight_decay: {weight_decay} must be finite and at least 0"));
-        }
-        Ok(())
+    /// Names each field, its value and the range.
+    pub fn check(&self) -> Result<(), Faults> {
+        let Self { learning_rate: rate, momentum, weight_decay: decay, .. } = *self;
+        let mut faults = Faults::default();
+        let holds = rate.is_finite() && rate > 0.0;
+        faults.expect(holds, "learning_rate", rate, "a finite number above 0");
+        let holds = (0.0..1.0).contains(&momentum);
+        faults.expect(holds, "momentum", momentum, "at least 0 and below 1");
+        let holds = decay.is_finite() && decay >= 0.0;
+        faults.expect(holds, "weight_decay", decay, "a finite number of at least 0");
+        faults.result()
     }
 }
 
@@ -71,13 +70,13 @@ mod tests {
         let refused = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);
-            config.check().unwrap_err()
+            config.check().unwrap_err().to_string()
         };
         assert_eq!(Config::default().check(), Ok(()));
-        assert!(refused(|c| c.learning_rate = 0.0).starts_with("learning_rate: 0"));
-        assert!(refused(|c| c.learning_rate = f32::NAN).starts_with("learning_rate: NaN"));
-        assert!(refused(|c| c.momentum = 1.0).starts_with("momentum: 1"));
-        assert!(refused(|c| c.weight_decay = -0.1).starts_with("weight_decay: -0.1"));
-        assert!(refused(|c| c.weight_decay = f32::INFINITY).starts_with("weight_decay: inf"));
+        assert!(refused(|c| c.learning_rate = 0.0).starts_with("learning_rate = 0: "));
+        assert!(refused(|c| c.learning_rate = f32::NAN).starts_with("learning_rate = NaN: "));
+        assert!(refused(|c| c.momentum = 1.0).starts_with("momentum = 1: "));
+        assert!(refused(|c| c.weight_decay = -0.1).starts_with("weight_decay = -0.1: "));
+        assert!(refused(|c| c.weight_decay = f32::INFINITY).starts_with("weight_decay = inf: "));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use flare_core::executor::{Error, Task, Update};
+use flare_core::fault::Faults;
 use flare_core::metric::{Direction, Metric};
 use flare_core::names::Name;
 use flare_core::outcome::Weight;
@@ -71,6 +72,20 @@ pub struct Measure {
     pub direction: Direction,
 }
 
+fn check_metrics(metrics: &[Measure]) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    for (index, measure) in metrics.iter().enumerate() {
+        let path = |field: &str| format!("[{index}].{field}");
+        let some = !measure.values.is_empty();
+        faults.expect(some, &path("values"), "[]", "at least one value");
+        if let Err(fault) = Metric::new(&measure.name, 0.0, 0.0, measure.direction) {
+            let name = format_args!("{:?}", measure.name);
+            faults.expect(false, &path("name"), name, fault.to_string());
+        }
+    }
+    faults.result()
+}
+
 fn higher() -> Direction {
     Direction::HigherIsBetter
 }
@@ -94,17 +109,15 @@ impl Answer {
     /// Whether the metrics can be reported.
     ///
     /// # Errors
-    /// Names the first that cannot.
-    pub fn check(&self) -> Result<(), String> {
-        let overridden = self.clients.values().filter_map(|client| client.metrics.as_ref());
-        for measure in self.metrics.iter().chain(overridden.flatten()) {
-            if measure.values.is_empty() {
-                return Err(format!("metrics: {:?} has no values", measure.name));
-            }
-            let metric = Metric::new(&measure.name, 0.0, 0.0, measure.direction);
-            metric.map_err(|fault| format!("metrics: {fault}"))?;
+    /// Names those that cannot.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.part("metrics", check_metrics(&self.metrics));
+        for (client, own) in &self.clients {
+            let path = format!("clients.{client}.metrics");
+            faults.part(&path, check_metrics(own.metrics.as_deref().unwrap_or_default()));
         }
-        Ok(())
+        faults.result()
     }
 
     /// What one client replies with.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flare_core::executor::{Context, Error, Learner, Task, Update};
+use flare_core::fault::Faults;
 use flare_core::metric::Metric;
 use flare_core::names::Name;
 use flare_core::tensor::{DType, Layout, Tensors};
@@ -109,16 +110,21 @@ impl Study {
     /// Whether the settings are in range.
     ///
     /// # Errors
-    /// Names what is not.
-    pub fn check(&self) -> Result<(), String> {
-        self.answer.check()?;
-        let Some(sleep) = &self.sleep else { return Ok(()) };
-        let seconds =
-            [sleep.delay, sleep.jitter].into_iter().chain(sleep.clients.values().copied());
-        match seconds.into_iter().find(|seconds| Duration::try_from_secs_f64(*seconds).is_err()) {
-            Some(seconds) => Err(format!("delay: {seconds} is no time to wait, in seconds")),
-            None => Ok(()),
+    /// Names each that is not.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        let is_within = self.sleep.is_some() || self.fail.is_some();
+        faults.part(if is_within { "reply" } else { "" }, self.answer.check());
+        if let Some(sleep) = &self.sleep {
+            let clients = sleep.clients.iter();
+            let clients = clients.map(|(client, seconds)| (format!("clients.{client}"), *seconds));
+            let all = [("delay".to_owned(), sleep.delay), ("jitter".to_owned(), sleep.jitter)];
+            for (path, seconds) in all.into_iter().chain(clients) {
+                let holds = Duration::try_from_secs_f64(seconds).is_ok();
+                faults.expect(holds, &path, seconds, "a time to wait, in seconds");
+            }
         }
+        faults.result()
     }
 
     fn sleep(&self, ctx: &Context<'_>) -> Result<(), Error> {

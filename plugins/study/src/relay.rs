@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use flare_core::controller::{Controller, Error, Finished};
 use flare_core::executor::TRAIN;
+use flare_core::fault::Faults;
 use flare_core::federation::Federation;
 use flare_core::names::Name;
 use flare_core::operation::{
@@ -48,10 +49,10 @@ impl RelayController {
     ///
     /// # Errors
     /// When they are refused.
-    pub fn new(relay: Relay) -> Result<Self, String> {
-        if relay.order.as_ref().is_some_and(Vec::is_empty) {
-            return Err("order: it names no client".into());
-        }
+    pub fn new(relay: Relay) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let nobody = relay.order.as_ref().is_some_and(Vec::is_empty);
+        faults.expect(!nobody, "order", "[]", "at least one client");
         let plan = Plan {
             rounds: relay.rounds,
             evaluation: relay.evaluate.clone(),
@@ -59,7 +60,8 @@ impl RelayController {
             best: None,
             early_stopping: None,
         };
-        plan.check()?;
+        faults.part("", plan.check());
+        faults.result()?;
         Ok(Self { plan, relay })
     }
 }

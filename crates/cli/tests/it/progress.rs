@@ -1,6 +1,6 @@
 //! Progress: bars where a terminal can show them, lines everywhere else.
 
-use crate::place::{FIXED, Place};
+use crate::place::{FIXED, Place, with_learner};
 
 #[test]
 fn without_a_terminal_there_are_lines_and_no_escapes() {
@@ -16,8 +16,13 @@ fn without_a_terminal_there_are_lines_and_no_escapes() {
 
 /// What a terminal of these columns, with this environment, gets; both outputs go to it.
 fn on_a_terminal(columns: u32, environment: &str) -> String {
-    let place = Place::with_job(FIXED);
-    let inner = format!("stty rows 24 cols {columns}; {environment} $FLARE run job.toml");
+    job_on_a_terminal(FIXED, columns, environment)
+}
+
+fn job_on_a_terminal(job: &str, columns: u32, environment: &str) -> String {
+    let place = Place::with_job(job);
+    let run = "$FLARE run job.toml --workers=1";
+    let inner = format!("stty rows 24 cols {columns}; {environment} {run}");
     let script = format!("script -qec '{inner}' /dev/null; echo \"[exit $?]\"");
     let ended = place.ended(place.shell(&script).env("TERM", "xterm").output().unwrap()).well();
     assert!(ended.stdout.contains("[exit 0]"), "{columns} {environment}: {ended}");
@@ -30,9 +35,30 @@ fn is_plain(text: &str) -> bool {
     !text.contains('\u{1b}') && !text.replace("\r\n", "\n").contains('\r')
 }
 
+/// What stands in the columns after a bar's name, drawn anew and anew: `1/2`.
+fn drawn(text: &str, bar: &str) -> Vec<String> {
+    let lines = text.split(['\r', '\n', '\u{1b}']);
+    let of_bar = lines.filter_map(|line| line.split_once(bar).map(|(_, rest)| rest));
+    let position = |rest: &str| rest.split(' ').find(|word| word.contains('/')).map(str::to_owned);
+    of_bar.filter_map(position).collect()
+}
+
+/// One worker, and tasks that take longer than a bar waits before it is drawn again.
 #[test]
-fn a_terminal_gets_bars() {
-    assert!(!is_plain(&on_a_terminal(100, "")), "no bars were drawn");
+fn a_terminal_gets_bars_for_rounds_and_clients() {
+    let slow = with_learner("kind = \"sleepy\"\ndelay = 0.12");
+    let slow = slow.replace("rounds = 3", "rounds = 2\nevaluate.every = 0");
+    let text = job_on_a_terminal(&slow.replace("count = 2", "count = 3"), 100, "");
+    assert!(!is_plain(&text), "no bars were drawn");
+    for (bar, positions) in [("rounds", ["0/2", "1/2"]), ("clients", ["1/3", "2/3"])] {
+        let drawn = drawn(&text, bar);
+        for position in positions {
+            assert!(
+                drawn.iter().any(|one| one == position),
+                "{bar} {position}: {drawn:?} {text:?}"
+            );
+        }
+    }
 }
 
 #[test]

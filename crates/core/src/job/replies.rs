@@ -68,19 +68,21 @@ impl Job {
             let expected = format!("at most the {clients} clients that there are");
             faults.push(Fault::new(path(field), asked, expected));
         }
-        let policy = self.replies();
-        if let Some(least) = policy.min_replies {
+        // Field by field: one that cannot be read hides nothing of the others.
+        let replies = self.controller.config.get("replies");
+        let field = |name| replies.and_then(|replies| replies.get(name));
+        if let Some(least) = field("min_replies").and_then(Value::as_u64) {
             let path = path("replies.min_replies");
             if least == 0 {
                 faults.push(Fault::new(path, least, "at least 1"));
-            } else if u64::from(least) > asked {
+            } else if least > asked {
                 faults.push(Fault::new(path, least, format!("at most the {asked} that are asked")));
             }
-        } else if let Some(wait) = policy.wait_after_min {
+        } else if let (None, Some(wait)) = (field("min_replies"), self.replies().wait_after_min) {
             let expected = "`min_replies` beside it";
             faults.push(Fault::new(path("replies.wait_after_min"), wait.as_secs_f64(), expected));
         }
-        let over = u64::from(policy.over_select);
+        let over = field("over_select").and_then(Value::as_u64).unwrap_or(0);
         if asked <= clients && over > clients - asked {
             let expected =
                 format!("at most {}, since {asked} of {clients} are asked", clients - asked);

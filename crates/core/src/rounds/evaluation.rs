@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Plan, Sampling};
 use crate::controller;
 use crate::executor::EVALUATE;
+use crate::fault::Faults;
 use crate::federation::Federation;
 use crate::metric::Metrics;
 use crate::names::Name;
@@ -81,25 +82,20 @@ impl Plan {
     /// Whether the plan makes sense.
     ///
     /// # Errors
-    /// When what is to be decided by a metric never has one, or a number is out of range.
-    pub fn check(&self) -> Result<(), String> {
-        self.evaluation.sample.targets().map_err(|fault| format!("evaluate.sample: {fault}"))?;
+    /// When what is to be decided by a metric never has one, or numbers are out of range.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        faults.part("evaluate.sample", self.evaluation.sample.check());
         let by_metric = self.best.is_some() || self.early_stopping.is_some();
-        if by_metric && self.evaluation.every == 0 {
-            return Err(
-                "`best` and `early_stopping` go by a metric, but `evaluate.every` is 0, which is \
-                        never"
-                    .into(),
-            );
+        let never = by_metric && self.evaluation.every == 0;
+        let expected = "at least 1, since `best` and `early_stopping` go by a metric";
+        faults.expect(!never, "evaluate.every", self.evaluation.every, expected);
+        if let Some(EarlyStopping { min_delta, .. }) = self.early_stopping {
+            let holds = min_delta.is_finite() && min_delta >= 0.0;
+            let expected = "a finite number of at least 0";
+            faults.expect(holds, "early_stopping.min_delta", min_delta, expected);
         }
-        match &self.early_stopping {
-            Some(EarlyStopping { min_delta, .. })
-                if !(min_delta.is_finite() && *min_delta >= 0.0) =>
-            {
-                Err(format!("early_stopping.min_delta: {min_delta} must be finite and at least 0"))
-            }
-            _ => Ok(()),
-        }
+        faults.result()
     }
 }
 

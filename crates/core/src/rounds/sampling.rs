@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Faults;
 use crate::operation::{Sample, Targets};
 use crate::random::Fraction;
 
@@ -19,32 +20,42 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// The targets of an operation.
+    /// Whether the fields go together and somebody is asked.
     ///
     /// # Errors
     /// When the fields contradict each other, or nobody would be asked.
-    pub fn targets(&self) -> Result<Targets, String> {
-        match (self.fraction, self.size) {
-            (Some(_), Some(_)) => {
-                Err("`fraction` and `size` are both given: write one of them".into())
-            }
-            (None, _) if self.minimum.is_some() => Err(
-                "`minimum` is given without `fraction`: it is the least that a fraction comes to"
-                    .into(),
-            ),
-            (None, Some(0)) => Err("`size` is 0: ask at least one client".into()),
-            (None, Some(size)) => Ok(Targets::Sampled(Sample::Size(size))),
-            (None, None) => Ok(Targets::All),
-            (Some(fraction), None) => self.share(fraction),
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        if let Some(fraction) = self.fraction.map(Fraction::value) {
+            faults.expect(fraction > 0.0, "fraction", fraction, "more than 0");
         }
+        if let Some(minimum) = self.minimum {
+            let expected = "`fraction` beside it, which comes to this at least";
+            faults.expect(self.fraction.is_some(), "minimum", minimum, expected);
+            faults.expect(minimum > 0, "minimum", minimum, "at least 1");
+        }
+        if let Some(size) = self.size {
+            let expected = "either `fraction` or `size`, not both";
+            faults.expect(self.fraction.is_none(), "size", size, expected);
+            faults.expect(size > 0, "size", size, "at least 1");
+        }
+        faults.result()
     }
 
-    fn share(&self, fraction: Fraction) -> Result<Targets, String> {
-        let (fraction, minimum) = (fraction.value(), self.minimum.unwrap_or(1));
-        if fraction == 0.0 || minimum == 0 {
-            return Err("`fraction` and `minimum` must be above 0: ask at least one client".into());
-        }
-        Ok(Targets::Sampled(Sample::Fraction { fraction, minimum }))
+    /// The targets of an operation.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub fn targets(&self) -> Result<Targets, Faults> {
+        self.check()?;
+        Ok(match (self.fraction, self.size) {
+            (Some(fraction), _) => Targets::Sampled(Sample::Fraction {
+                fraction: fraction.value(),
+                minimum: self.minimum.unwrap_or(1),
+            }),
+            (None, Some(size)) => Targets::Sampled(Sample::Size(size)),
+            (None, None) => Targets::All,
+        })
     }
 }
 
@@ -66,6 +77,22 @@ mod tests {
         assert_eq!(targets(None, None, Some(4)), Ok(Targets::Sampled(Sample::Size(4))));
         assert_eq!(targets(Some(0.05), Some(2), None), share(0.05, 2));
         assert_eq!(targets(Some(0.5), None, None), share(0.5, 1));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let faults = |fraction, minimum, size| {
+            sampling(fraction, minimum, size).check().unwrap_err().to_string()
+        };
+        assert_eq!(
+            faults(None, Some(0), Some(0)),
+            "minimum = 0: expected `fraction` beside it, which comes to this at least; \
+             minimum = 0: expected at least 1; size = 0: expected at least 1"
+        );
+        assert_eq!(
+            faults(Some(0.0), None, Some(4)),
+            "fraction = 0: expected more than 0; size = 4: expected either `fraction` or `size`, not both"
+        );
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn listed_features(
             );
         }
         if features.iter().any(|known| known.index == column.index) {
-            return Err(Error::options("features", format!("'{shown}' is listed twice")));
+            return Err(Error::options("features", format_args!("'{shown}'"), "each column once"));
         }
         features.push(column);
     }

@@ -65,12 +65,12 @@ fn columns_that_cannot_be_chosen_are_named() {
     );
     assert_eq!(
         fault(read_text(text, features(&["a", "a"]))),
-        "the data options: features: 'a' is listed twice"
+        "the data options: features = 'a': expected each column once"
     );
     let both = CsvOptions { features: Some(names(&["a"])), ..exclude(&[""]) };
     assert_eq!(
         fault(read_text(text, both)),
-        "the data options: exclude: `features` lists the columns already: drop one of the two"
+        "the data options: exclude = [\"\"]: expected nothing, since `features` lists the columns"
     );
 }
 
@@ -191,25 +191,31 @@ fn gzip_is_known_by_content() {
 fn options_that_can_hold_for_no_file_are_refused() {
     let fault = |options: CsvOptions| {
         let checked = Options::Csv(options.clone()).check().unwrap_err().to_string();
-        assert_eq!(fault(read_text("a,label\n1,0\n", options)), checked);
+        let read = fault(read_text("a,label\n1,0\n", options));
+        assert_eq!(read, format!("the data options: {checked}"));
         checked
     };
     for delimiter in ['"', '\n', 'é', '\0'] {
         let message = fault(CsvOptions { delimiter, ..csv() });
-        assert!(message.starts_with("the data options: delimiter: "), "{message}");
+        assert!(message.starts_with("delimiter = "), "{message}");
     }
     assert_eq!(
         fault(CsvOptions { classes: Some(0), ..csv() }),
-        "the data options: classes: 0 classes: there must be at least 1"
+        "classes = 0: expected 1 to 16777216"
     );
     assert_eq!(
         fault(CsvOptions { classes: Some(MAX_CLASSES + 1), ..csv() }),
-        "the data options: classes: 16777217 classes: at most 16777216 are allowed"
+        "classes = 16777217: expected 1 to 16777216"
     );
     for scale in [0.0, f32::NAN, f32::INFINITY, 1e-45] {
         let message = fault(CsvOptions { scale: Some(scale), ..csv() });
-        assert!(message.starts_with("the data options: scale: features cannot be divided by"));
+        assert!(message.ends_with(
+            ": expected a finite number other than 0, by which features can be divided"
+        ));
+        assert!(message.starts_with("scale = "), "{message}");
     }
+    let all = CsvOptions { delimiter: '"', classes: Some(0), scale: Some(0.0), ..csv() };
+    assert_eq!(Options::Csv(all).check().unwrap_err().iter().count(), 3);
     Options::Csv(CsvOptions { classes: Some(MAX_CLASSES), ..csv() }).check().unwrap();
 }
 

@@ -21,14 +21,16 @@ pub(super) fn job(
     registry: &Registry,
 ) -> Result<Job, Vec<Fault>> {
     add(&mut faults, by_schema(job, registry));
-    let plain: Value = serde_json::from_value(job.clone())
-        .map_err(|error| vec![Fault::words("", error.to_string())])?;
+    let (sound, left_out) = sound(job, &faults);
+    let plain: Value =
+        serde_json::from_value(sound).map_err(|error| vec![Fault::words("", error.to_string())])?;
     let (typed, replaced, by_type) = typed(&plain);
     add(&mut faults, by_type);
     let by_meaning =
         typed.check(registry).into_iter().chain(of_data(&typed)).chain(injected(&typed));
-    let meant = by_meaning.filter(|fault| !replaced.iter().any(|section| fault.is_within(section)));
-    add(&mut faults, meant.collect());
+    let unjudged: Vec<String> = replaced.into_iter().chain(left_out).collect();
+    let meant = by_meaning.filter(|fault| !unjudged.iter().any(|path| fault.is_within(path)));
+    meant.for_each(|fault| add(&mut faults, vec![fault]));
     if faults.is_empty() {
         return Ok(typed);
     }
@@ -43,6 +45,39 @@ fn add(faults: &mut Vec<Fault>, more: Vec<Fault>) {
         !known.iter().any(|known| known.is_within(&fault.path) || fault.is_within(&known.path))
     };
     faults.extend(more.into_iter().filter(is_new));
+}
+
+/// The job without those settings of components, data and injected faults in which something was found, so that
+/// the others are judged by their meaning as well; and the paths of what was left out.
+fn sound(job: &Json, faults: &[Fault]) -> (Json, Vec<String>) {
+    let (mut job, mut left_out) = (job.clone(), Vec::new());
+    for fault in faults {
+        let Some((table, field)) = setting(&fault.path) else { continue };
+        let pointer = format!("/{}", table.replace(['[', '.'], "/").replace(']', ""));
+        let Some(settings) = job.pointer_mut(&pointer).and_then(Json::as_object_mut) else {
+            continue;
+        };
+        match INSTEAD.iter().find(|(needed, _)| *needed == field) {
+            Some((_, harmless)) => drop(settings.insert(field.into(), (*harmless).into())),
+            None => drop(settings.remove(field)),
+        }
+        left_out.push(format!("{table}.{field}"));
+    }
+    (job, left_out)
+}
+
+/// What stands in for settings without which their table cannot be read.
+const INSTEAD: [(&str, &str); 3] = [("kind", "none"), ("at", "task_in"), ("label", "none")];
+
+/// The table that a path leads into and the setting there, where the table's settings can be judged one by one.
+fn setting(path: &str) -> Option<(&str, &str)> {
+    const TABLES: [&str; 5] = ["controller", "learner", "data.partition", "data", "faults"];
+    let of_filter = || path.find("].").filter(|_| path.starts_with("filters[")).map(|at| at + 1);
+    let of_table =
+        |table: &&str| path.strip_prefix(*table)?.starts_with('.').then_some(table.len());
+    let at = TABLES.iter().find_map(of_table).or_else(of_filter)?;
+    let field = path[at + 1..].split(['.', '[']).next()?;
+    (field != "format" && field != "partition").then_some((&path[..at], field))
 }
 
 fn section_order(path: &str) -> usize {
@@ -149,7 +184,8 @@ fn of_data(job: &Job) -> Vec<Fault> {
     let mut faults = Vec::new();
     match super::data_options(data) {
         Ok(options) => {
-            faults.extend(options.check().err().map(of_options));
+            let options = options.check().err().into_iter().flatten();
+            faults.extend(options.map(|fault| fault.at("data")));
         }
         Err(error) => faults.push(Fault::said("", &error.to_string())),
     }
@@ -160,13 +196,6 @@ fn of_data(job: &Job) -> Vec<Fault> {
         Err(error) => faults.push(Fault::said("", &error.to_string())),
     }
     faults
-}
-
-fn of_options(error: flare_data::Error) -> Fault {
-    match error {
-        flare_data::Error::Options { field, fault } => Fault::words(format!("data.{field}"), fault),
-        other => Fault::words("data", other.to_string()),
-    }
 }
 
 fn of_partition(error: PartitionError) -> Fault {

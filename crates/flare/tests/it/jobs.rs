@@ -1,4 +1,4 @@
-//! Job files: what is valid, and the exact words for what is not.
+//! Job files: what is valid, how it is read, and the exact words for what cannot be.
 
 use expect_test::{Expect, expect};
 use flare::job::{self, Overrides};
@@ -23,7 +23,7 @@ pub(crate) fn parse(text: &str) -> Result<job::Job, job::Error> {
     job::parse(text, "job.toml", &Overrides::default(), &registry())
 }
 
-fn refused(text: &str, expected: Expect) {
+pub(crate) fn refused(text: &str, expected: Expect) {
     expected.assert_eq(&parse(text).unwrap_err().to_string());
 }
 
@@ -35,151 +35,6 @@ fn the_smallest_job_is_read_with_its_defaults() {
     assert_eq!(job.controller.config.get("rounds").and_then(|rounds| rounds.as_u64()), Some(3));
     assert!(job.report.central && job.report.alone && job.data.is_none());
     assert_eq!(job.model.initial(0).unwrap().slice::<f32>("w").unwrap(), [0.0; 6]);
-}
-
-#[test]
-fn every_fault_is_listed_at_once_in_the_order_of_the_file() {
-    let text = r#"
-        name = "Bad Name"
-        seed = -1
-        extra = true
-        [clients]
-        count = 0
-        [controller]
-        kind = "toy-rounds"
-        round = 3
-        momentum = "much"
-        [controller.replies]
-        min_replies = "two"
-        on_failure = "shrug"
-        [learner]
-        kind = "tooy"
-        [model]
-        file = "m.safetensors"
-        [[model.tensors]]
-        name = "w"
-        shape = [-2]
-        dtype = "f31"
-        [[model.tensors]]
-        name = "v"
-        shape = [2]
-        init = { normal = inf }
-        [[filters]]
-        kind = "toy-clip"
-        at = "somewhere"
-        norm = 1.0
-        [[filters]]
-        at = "task_in"
-    "#;
-    refused(
-        text,
-        expect![[r#"
-            job.toml: 15 faults
-              name = "Bad Name": expected a name: 1 to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit
-              seed = -1: expected at least 0
-              clients.count = 0: expected at least 1
-              controller.rounds: missing, expected a whole number
-              controller.momentum = "much": expected a number
-              controller.replies.min_replies = "two": expected a whole number
-              controller.replies.on_failure = "shrug": expected "exclude" or "fail"
-              controller.round = 3: expected one of the fields kind, momentum, replies, rounds, sample
-              learner.kind = "tooy": expected a learner that is known: echo, failing, fixed, sleepy, softmax-regression, toy
-              model.tensors[1].init.normal = inf: expected a finite number
-              model.tensors[0].dtype = "f31": expected one of "f16", "bf16", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "bool"
-              model.tensors[0].shape[0] = -2: expected at least 0
-              filters[0].at = "somewhere": expected "task_out" or "task_in" or "reply_out" or "reply_in"
-              filters[1].kind: missing, expected a text
-              extra = true: expected one of the fields clients, controller, data, faults, filters, learner, model, name, report, seed"#]],
-    );
-}
-
-#[test]
-fn numbers_that_do_not_go_together_are_found() {
-    let more = |text: &str| GOOD.replace("[learner]", &format!("{text}\n[learner]"));
-    refused(
-        &more("[controller.sample]\nsize = 6"),
-        expect![[r#"
-        job.toml: 1 fault
-          controller.sample.size = 6: expected at most the 5 clients that there are"#]],
-    );
-    let two_of_five = "[controller.sample]\nsize = 2\n[controller.replies]\n";
-    refused(
-        &more(&format!("{two_of_five}min_replies = 3\nover_select = 4")),
-        expect![[r#"
-            job.toml: 2 faults
-              controller.replies.min_replies = 3: expected at most the 2 that are asked
-              controller.replies.over_select = 4: expected at most 3, since 2 of 5 are asked"#]],
-    );
-    refused(
-        &more("[controller.replies]\nmin_replies = 0\nwait_after_min = -1"),
-        expect![[r#"
-        job.toml: 1 fault
-          controller.replies.wait_after_min = -1: expected seconds of at least 0"#]],
-    );
-    refused(
-        &more("[controller.replies]\nwait_after_min = 1"),
-        expect![[r#"
-        job.toml: 1 fault
-          controller.replies.wait_after_min = 1: expected `min_replies` beside it"#]],
-    );
-    refused(
-        &more("[controller.replies]\nover_select = 1"),
-        expect![[r#"
-            job.toml: 1 fault
-              controller.replies.over_select = 1: expected at most 0, since 5 of 5 are asked"#]],
-    );
-    refused(
-        &more("momentum = 1.0"),
-        expect![[r#"
-        job.toml: 1 fault
-          controller.momentum = 1: expected less than 1"#]],
-    );
-    refused(
-        &GOOD.replace("count = 5", "names = ['a', 'b', 'a', 'held-out']"),
-        expect![[r#"
-        job.toml: 2 faults
-          clients.names[2] = "a": expected each name once
-          clients.names[3] = "held-out": expected another name: this one stands for the held-out rows"#]],
-    );
-    refused(
-        &GOOD.replace("count = 5", ""),
-        expect![[r#"
-        job.toml: 1 fault
-          clients.count: missing, expected a number of clients, or `names`"#]],
-    );
-    refused(
-        &GOOD.replace("[2, 3]", "[4611686018427387904, 4]"),
-        expect![[r#"
-        job.toml: 1 fault
-          model.tensors[0].shape = [4611686018427387904, 4]: expected tensor "w": shape [4611686018427387904, 4] of F32 has more bytes than can be addressed"#]],
-    );
-    refused(
-        &GOOD.replace("[2, 3]", "[1099511627776]"),
-        expect![[r#"
-        job.toml: 1 fault
-          model = 4398046511232 bytes: expected at most 68719476736 bytes"#]],
-    );
-}
-
-#[test]
-fn what_is_missing_is_named() {
-    refused(
-        "",
-        expect![[r#"
-        job.toml: 4 faults
-          name: missing, expected a text
-          clients: missing, expected a table
-          controller: missing, expected a table
-          learner: missing, expected a table"#]],
-    );
-    refused(
-        "name = 'a'\n[controller]\nrounds = 1",
-        expect![[r#"
-        job.toml: 3 faults
-          clients: missing, expected a table
-          controller.kind: missing, expected a text
-          learner: missing, expected a table"#]],
-    );
 }
 
 #[test]
@@ -205,69 +60,6 @@ fn a_file_that_is_not_there_is_named() {
         .assert_eq(&error);
 }
 
-#[test]
-fn data_are_checked_by_their_format() {
-    let data = |text: &str| format!("{GOOD}\n[data]\n{text}");
-    let csv = |text: &str| data(&format!("path = 'a.csv'\nformat = 'csv'\nlabel = 'y'\n{text}"));
-    refused(
-        &data("path = 'a.csv'"),
-        expect![[r#"
-        job.toml: 1 fault
-          data.format: missing, expected one of csv, idx"#]],
-    );
-    refused(
-        &data("path = 'a.csv'\nformat = 'parquet'"),
-        expect![[r#"
-        job.toml: 1 fault
-          data.format = "parquet": expected one of csv, idx"#]],
-    );
-    refused(
-        &data("path = 'a.csv'\nformat = 'csv'\nlabels = 'y'\nheld_out = -1"),
-        expect![[r#"
-        job.toml: 3 faults
-          data.held_out = -1: expected at least 0
-          data.label: missing, expected a text
-          data.labels = "y": expected one of the fields classes, delimiter, exclude, features, format, held_out, label, partition, path, scale"#]],
-    );
-    refused(
-        &csv("held_out = 1.5"),
-        expect![[r#"
-        job.toml: 1 fault
-          data.held_out = 1.5: expected at most 1"#]],
-    );
-    refused(
-        &csv("scale = 0.0\nclasses = 0"),
-        expect![[r#"
-            job.toml: 1 fault
-              data.classes: 0 classes: there must be at least 1"#]],
-    );
-    refused(
-        &csv("[data.partition]\nkind = 'dirichlet'"),
-        expect![[r#"
-        job.toml: 1 fault
-          data.partition.alpha: missing, expected a number"#]],
-    );
-    refused(
-        &csv("[data.partition]\nkind = 'dirichlet'\nalpha = 0"),
-        expect![[r#"
-            job.toml: 1 fault
-              data.partition.alpha = 0.0: expected a number from 1e-300 to 1e12"#]],
-    );
-    refused(
-        &csv("[data.partition]\nkind = 'fair'"),
-        expect![[r#"
-            job.toml: 1 fault
-              data.partition.kind = "fair": expected "iid" or "dirichlet" or "shards" or "column""#]],
-    );
-    refused(
-        &csv("scale = 0.0"),
-        expect![[r#"
-        job.toml: 1 fault
-          data.scale: features cannot be divided by 0e0: use a finite number other than 0"#]],
-    );
-    parse(&csv("held_out = 0.2")).unwrap();
-}
-
 /// C071: names from strangers are refused by the one rule, and shown escaped.
 #[test]
 fn c071_names_that_are_none_are_refused_and_shown_escaped() {
@@ -288,6 +80,68 @@ fn c071_names_that_are_none_are_refused_and_shown_escaped() {
         // The list has one line for each fault, and no name adds one.
         assert_eq!(text.lines().count(), 1 + faults.len(), "{text}");
     }
+}
+
+/// C071, for the other names of a job: each is refused by its rule where it becomes a folder, a component or a key,
+/// and shown escaped; what is free text is shown escaped, too.
+#[test]
+fn c071_the_other_names_of_a_job_are_refused_or_shown_escaped() {
+    const NAMES: [&str; 7] = [
+        "../../../tmp/escaped",
+        "--help",
+        "a\0b",
+        "x\n{\"level\":1}\u{1b}[2J",
+        "safe\u{202e}lmot.boj",
+        "%2e%2e%2fescaped",
+        "",
+    ];
+    let long = "n".repeat(300);
+    for name in NAMES.into_iter().chain([&*long]) {
+        let text = toml::Value::from(name).to_string();
+        let job = |from: &str, to: &str| {
+            assert!(GOOD.contains(from), "{from}");
+            GOOD.replacen(from, &to.replace("NAME", &text), 1)
+        };
+        for (path, job) in [
+            ("clients.names[1]", job("count = 5", "names = ['a', NAME]")),
+            ("controller.kind", job("\"toy-rounds\"", "NAME")),
+            ("learner.kind", job("\"toy\"", "NAME")),
+            (
+                "filters[0].kind",
+                job("[learner]", "[[filters]]\nkind = NAME\nat = 'task_in'\n[learner]"),
+            ),
+        ] {
+            let error = parse(&job).unwrap_err();
+            let job::Error::Invalid { faults, .. } = &error else { panic!("{error}") };
+            assert_eq!(faults.len(), 1, "{path}: {error}");
+            assert_eq!(faults[0].path, path, "{error}");
+            let rule = faults[0].expected.starts_with("a name: 1 to 64 of a-z");
+            let known = faults[0].expected.contains("that is known: ");
+            assert!(rule || known, "{error}");
+            check_shown(&error.to_string(), faults.len());
+        }
+        // A metric or a tensor may have any name that its own rule lets through; it is no path and no option.
+        let metric =
+            "[learner]\nkind = 'fixed'\n[[learner.metrics]]\nname = NAME\nvalues = []\n[[model";
+        for job in [
+            job("[learner]\nkind = \"toy\"\n[[model", metric),
+            job(
+                "name = \"w\"\nshape = [2, 3]",
+                "name = NAME\nshape = [2, 3]\ninit = { normal = -1.0 }",
+            ),
+        ] {
+            let error = parse(&job).unwrap_err();
+            let job::Error::Invalid { faults, .. } = &error else { panic!("{error}") };
+            check_shown(&error.to_string(), faults.len());
+        }
+    }
+}
+
+/// A line for the file, one for each fault, and nothing that steers a terminal.
+fn check_shown(text: &str, faults: usize) {
+    let raw = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!text.contains(raw), "{text:?}");
+    assert_eq!(text.lines().count(), 1 + faults, "{text}");
 }
 
 #[test]

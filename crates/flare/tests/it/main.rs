@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod disk;
+mod faults;
 mod filtered;
 mod folders;
 mod hold;

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use flare::component::{Component, Registry};
 use flare::controller::{Controller, Error, Finished};
 use flare::executor::{Context, Executor, Reply, Task};
+use flare::fault::Fault;
 use flare::federation::Federation;
 use flare::filter::{Filter, Passage};
 use flare::operation::ReplyPolicy;
@@ -17,7 +18,7 @@ pub(crate) fn registry() -> Registry {
     registry.add(Component::controller("toy-rounds", "0", |config: Rounds| {
         match config.momentum {
             momentum if momentum < 1.0 => Ok(Toy),
-            momentum => Err(format!("momentum: expected less than 1, got {momentum}")),
+            momentum => Err(Fault::new("momentum", momentum, "less than 1").into()),
         }
     }));
     registry.add(Component::executor("toy", "0", |_: &Learner| Toy, |_| Ok(())));

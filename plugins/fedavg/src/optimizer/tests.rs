@@ -113,15 +113,19 @@ fn the_mean_square_of_a_still_model_stays() {
 
 #[test]
 fn numbers_out_of_range_are_named() {
-    let fault = |optimizer: Optimizer| optimizer.check().unwrap_err();
+    let fault = |optimizer: Optimizer| optimizer.check().unwrap_err().to_string();
     let momentum = |beta, eta| Optimizer::FedAvgM(Momentum { beta, eta, nesterov: false });
-    assert!(fault(momentum(1.0, 1.0)).starts_with("beta: 1 "));
-    assert!(fault(momentum(0.9, 0.0)).starts_with("eta: 0 "));
+    assert!(fault(momentum(1.0, 1.0)).starts_with("beta = 1: "));
+    assert!(fault(momentum(0.9, 0.0)).starts_with("eta = 0: "));
     let adam = |set: Adaptive| Optimizer::FedAdam(set);
     let base = Adaptive::default();
-    assert!(fault(adam(Adaptive { tau: 0.0, ..base })).starts_with("tau: 0 "));
-    assert!(fault(adam(Adaptive { beta2: f64::NAN, ..base })).starts_with("beta2: NaN "));
-    assert!(fault(adam(Adaptive { beta1: Some(-0.5), ..base })).starts_with("beta1: -0.5 "));
+    assert!(fault(adam(Adaptive { tau: 0.0, ..base })).starts_with("tau = 0: "));
+    assert!(fault(adam(Adaptive { beta2: f64::NAN, ..base })).starts_with("beta2 = NaN: "));
+    assert!(fault(adam(Adaptive { beta1: Some(-0.5), ..base })).starts_with("beta1 = -0.5: "));
+    assert_eq!(
+        fault(adam(Adaptive { tau: -1.0, beta2: 2.0, ..base })),
+        "tau = -1: expected a finite number above 0; beta2 = 2: expected at least 0 and below 1"
+    );
     assert_eq!(adam(base).check(), Ok(()));
 }
 

@@ -139,8 +139,8 @@ fn settings_out_of_range_are_named() {
     let fault = |kind, settings| {
         apply((kind, settings), Point::TaskIn, None, &Tensors::empty()).unwrap_err()
     };
-    assert!(fault("norm-clip", "max_norm = 0.0").contains("max_norm: 0"));
-    assert!(fault("norm-clip", "max_norm = inf").contains("max_norm: inf"));
+    assert!(fault("norm-clip", "max_norm = 0.0").contains("max_norm = 0: "));
+    assert!(fault("norm-clip", "max_norm = inf").contains("max_norm = inf: "));
     assert!(fault("norm-clip", "").contains("max_norm"));
     assert!(fault("norm-clip", "max_norm = 1.0\nper_layer = true").contains("per_layer"));
     assert!(fault("exclude", "tensors = []").contains("tensors"));

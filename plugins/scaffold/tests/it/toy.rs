@@ -144,11 +144,11 @@ fn settings_out_of_range_are_named() {
     let fault = |settings: &str| {
         let config = toml::from_str(settings);
         match config {
-            Ok(config) => Scaffold::new(config).unwrap_err(),
+            Ok(config) => Scaffold::new(config).unwrap_err().to_string(),
             Err(error) => error.to_string(),
         }
     };
-    assert!(fault("eta = 0.0").contains("eta: 0"));
+    assert!(fault("eta = 0.0").contains("eta = 0: "));
     assert!(fault("option = \"III\"").contains("III"));
     assert!(fault("sample.size = 0").contains("sample"));
     assert!(fault("proximal_mu = 1.0").contains("proximal_mu"));
