@@ -26,6 +26,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             .env("FLARE_TEST_REQUIRE_PYTHON", "1"),
     )?;
     call("docs", &docs(root))?;
+    if root.join("crates/cli").exists() {
+        call("docs of the program", &program_docs(root))?;
+    }
     for feature in tidy::facade_features(root)? {
         let line = format!("check --quiet -p flare --no-default-features --features {feature}");
         call(&format!("feature {feature} alone"), &cargo(&line))?;
@@ -38,12 +41,21 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 }
 
 /// The program and the facade are both named `flare`, so that their pages would overwrite each
-/// other: the program has none.
+/// other: those of the program go elsewhere.
 fn docs(root: &Path) -> Call {
     let call = Call::cargo(root, "doc --workspace --no-deps --quiet");
     let call =
         if root.join("crates/cli").exists() { call.args(["--exclude", "flare-cli"]) } else { call };
     call.env("RUSTDOCFLAGS", "-D warnings")
+}
+
+/// What is built on the way is that of the other steps; only the pages have a folder of their own.
+fn program_docs(root: &Path) -> Call {
+    let target = root.join("target");
+    Call::cargo(root, "doc -p flare-cli --bin flare --no-deps --quiet")
+        .env("CARGO_BUILD_BUILD_DIR", &target)
+        .env("CARGO_TARGET_DIR", target.join("program-docs"))
+        .env("RUSTDOCFLAGS", "-D warnings")
 }
 
 /// All tests, doc tests with them, in one command, so that the workspace is built once.
