@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use flare_core::event::Kind;
+use flare_core::federation::Federation;
 use flare_core::names::Name;
 use flare_core::operation::{Sample, Targets};
 use flare_core::tensor::Tensors;
@@ -12,24 +13,54 @@ use futures::executor::block_on;
 use crate::measure::{Row, peak_resident, resident, timed};
 use crate::world::{Answer, federation, mean_of, model};
 
-/// So many empty tasks are measured, whatever the number of clients: few short rounds find a quiet moment
-/// more easily than few long ones.
+/// So many empty tasks are measured at either number of clients.
 const EMPTY_TASKS: u32 = 2_000_000;
 
-/// Microseconds a client for one round of an empty task: the median of the rounds.
-fn empty_task(clients: u32) -> Result<f64> {
-    let federation = federation(clients, 1, Answer::Same)?;
-    federation.on(Kind::Reply, |_| Ok(()));
-    let nothing = Tensors::empty();
-    let mut rounds = Vec::new();
-    for _ in 0..EMPTY_TASKS / clients {
-        let (seconds, outcome) = timed(|| block_on(federation.aggregate(mean_of(&nothing))));
-        ensure!(outcome?.record.counted().len() == clients as usize, "a client is missing");
-        block_on(federation.save(&0_u64, &[]))?;
-        rounds.push(seconds);
+/// Rounds of an empty task at so many clients.
+struct EmptyRounds {
+    federation: Federation,
+    clients: u32,
+    seconds: Vec<f64>,
+}
+
+impl EmptyRounds {
+    fn new(clients: u32) -> Result<Self> {
+        let federation = federation(clients, 1, Answer::Same)?;
+        federation.on(Kind::Reply, |_| Ok(()));
+        Ok(Self { federation, clients, seconds: Vec::new() })
     }
-    rounds.sort_by(f64::total_cmp);
-    Ok(rounds[rounds.len() / 2] / f64::from(clients) * 1e6)
+
+    /// Plays as many rounds as come to that many tasks.
+    fn play(&mut self, tasks: u32) -> Result<()> {
+        let nothing = Tensors::empty();
+        for _ in 0..tasks / self.clients {
+            let (seconds, outcome) =
+                timed(|| block_on(self.federation.aggregate(mean_of(&nothing))));
+            let counted = outcome?.record.counted().len();
+            ensure!(counted == self.clients as usize, "a client is missing");
+            block_on(self.federation.save(&0_u64, &[]))?;
+            self.seconds.push(seconds);
+        }
+        Ok(())
+    }
+
+    /// Microseconds a client: the median of the rounds.
+    fn microseconds(mut self) -> f64 {
+        self.seconds.sort_by(f64::total_cmp);
+        self.seconds[self.seconds.len() / 2] / f64::from(self.clients) * 1e6
+    }
+}
+
+/// Microseconds a client for one round of an empty task, at 10,000 and at 100,000 clients. They take turns, so
+/// that a machine that is slower for a while is so for both.
+fn empty_tasks() -> Result<(f64, f64)> {
+    let (mut few, mut many) = (EmptyRounds::new(10_000)?, EmptyRounds::new(100_000)?);
+    const TURNS: u32 = 10;
+    for _ in 0..TURNS {
+        few.play(EMPTY_TASKS / TURNS)?;
+        many.play(EMPTY_TASKS / TURNS)?;
+    }
+    Ok((few.microseconds(), many.microseconds()))
 }
 
 /// Runs a row in a process of its own, whose memory is measured, and reads the figure it prints.
@@ -98,7 +129,7 @@ fn large_replies(clients: u32) -> Result<f64> {
 
 /// All rows about the runtime.
 pub(crate) fn rows() -> Result<Vec<Row>> {
-    let (small, large) = (empty_task(10_000)?, empty_task(100_000)?);
+    let (small, large) = empty_tasks()?;
     let million = apart("million-clients")?;
     let growth = apart("ten-thousand-rounds")?;
     let (few, many) = (apart("replies-64")?, apart("replies-256")?);

@@ -13,7 +13,7 @@ pub use element::{Element, Magnitude};
 pub use quotient::{Divisor, Narrow, divide_narrow, divide_wide};
 pub(crate) use scale::Scale;
 pub use scale::Span;
-pub use trial::{Trial, TrialRoom};
+pub use trial::{Doubts, Trial, TrialRoom};
 
 /// The most columns that are worked on at once: the sums of a block stay in the nearest cache.
 pub const BLOCK: usize = 512;

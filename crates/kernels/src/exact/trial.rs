@@ -1,6 +1,8 @@
 //! Means in one level of `f64`, and whether what that may have lost can change how they round.
 #![allow(clippy::needless_range_loop)] // lanes index several arrays alike
 
+use std::ops::Range;
+
 use super::lanes::{LANES, ask_ahead, product_and};
 use super::{BLOCK, Divisor, Element, Narrow, Term};
 use crate::variant::{Kernel, Variant};
@@ -21,6 +23,28 @@ pub struct Trial {
 
 /// With more terms the roundings in `f32` would count.
 const MOST_TERMS: usize = 1 << 22;
+
+/// Columns that are doubted together.
+const GROUP: usize = 32;
+
+/// In which columns of a block a trial's quotients are void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubts {
+    /// A bit for each [`GROUP`] of columns.
+    groups: u32,
+    len: usize,
+}
+
+const _: () = assert!(BLOCK / GROUP <= 32);
+
+impl Doubts {
+    /// The columns to be summed by other means, from the first of the block on.
+    pub fn columns(self) -> impl Iterator<Item = Range<usize>> {
+        let groups =
+            (0..self.len.div_ceil(GROUP)).filter(move |group| self.groups >> group & 1 == 1);
+        groups.map(move |group| group * GROUP..self.len.min((group + 1) * GROUP))
+    }
+}
 
 /// Where a trial keeps the sums of a block and their magnitudes.
 #[derive(Debug)]
@@ -50,8 +74,8 @@ impl Trial {
         Some(Self { inverse, loss: roundings * slack * largest * inverse })
     }
 
-    /// Writes the quotients of as many columns as `out` has, from the terms' column `first` on, and returns
-    /// whether all are certain: the real quotients rounded once, to nearest even. Else they are void.
+    /// Writes the quotients of as many columns as `out` has, from the terms' column `first` on: the real ones
+    /// rounded once, to nearest even, but for those that are returned as doubtful.
     ///
     /// A quotient of zeros is -0 if all products are, else +0.
     ///
@@ -64,7 +88,7 @@ impl Trial {
         first: usize,
         room: &mut TrialRoom,
         out: &mut [E],
-    ) -> bool {
+    ) -> Doubts {
         assert!(out.len() <= BLOCK, "{} columns are more than a block", out.len());
         variant.run(Run { trial: *self, terms, first, room, out })
     }
@@ -79,10 +103,10 @@ struct Run<'r, 'a, E> {
 }
 
 impl<E: Element + Narrow> Kernel for Run<'_, '_, E> {
-    type Output = bool;
+    type Output = Doubts;
 
     #[inline(always)]
-    fn run<const FUSED: bool>(mut self) -> bool {
+    fn run<const FUSED: bool>(mut self) -> Doubts {
         let len = self.out.len();
         let whole = len - len % LANES;
         for column in (0..whole).step_by(LANES) {
@@ -91,7 +115,15 @@ impl<E: Element + Narrow> Kernel for Run<'_, '_, E> {
         for column in whole..len {
             self.tile::<1, FUSED>(column);
         }
-        self.divide()
+        let mut doubts = Doubts { groups: 0, len };
+        if self.divide(0..len) {
+            // Rarely: once more, to see where.
+            for (group, column) in (0..len).step_by(GROUP).enumerate() {
+                let doubt = self.divide(column..len.min(column + GROUP));
+                doubts.groups |= u32::from(doubt) << group;
+            }
+        }
+        doubts
     }
 }
 
@@ -114,25 +146,27 @@ impl<E: Element + Narrow> Run<'_, '_, E> {
         self.room.masses[column..column + N].copy_from_slice(&masses);
     }
 
+    /// Writes the quotients of columns and returns whether one is in doubt.
+    ///
     /// Where there is no magnitude at all, the least and the most are zeros that may differ in sign; then
     /// the least has the sum's sign.
     #[inline(always)]
-    fn divide(self) -> bool {
+    fn divide(&mut self, columns: Range<usize>) -> bool {
         let Trial { inverse, loss } = self.trial;
-        let len = self.out.len();
-        let (sums, masses) = (&self.room.sums[..len], &self.room.masses[..len]);
+        let (sums, masses) = (&self.room.sums[columns.clone()], &self.room.masses[columns.clone()]);
+        let out = &mut self.out[columns];
         let mut doubts = 0u32;
-        for column in 0..len {
-            let quotient = sums[column] * inverse;
-            let off = f64::from(masses[column]) * loss;
+        for ((sum, mass), out) in sums.iter().zip(masses).zip(out) {
+            let quotient = sum * inverse;
+            let off = f64::from(*mass) * loss;
             let least = E::from_stand_in(quotient - off);
             let most = E::from_stand_in(quotient + off);
-            let alike = least.raw() == most.raw() || masses[column] == 0.0;
+            let alike = least.raw() == most.raw() || *mass == 0.0;
             // Neither infinity nor NaN among the inputs, nor more than a mass can say.
-            let finite = masses[column] <= f32::MAX;
+            let finite = *mass <= f32::MAX;
             doubts |= u32::from(!(alike & finite));
-            self.out[column] = least;
+            *out = least;
         }
-        doubts == 0
+        doubts != 0
     }
 }

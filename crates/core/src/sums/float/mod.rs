@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use flare_kernels::Variant;
 use flare_kernels::exact::{
-    BLOCK, Divisor, Element, Fold, Narrow, Seen, Span, Term, Trial, TrialRoom, divide_narrow,
-    divide_wide,
+    BLOCK, Divisor, Doubts, Element, Fold, Narrow, Seen, Span, Term, Trial, TrialRoom,
+    divide_narrow, divide_wide,
 };
 use half::{bf16, f16};
 
@@ -43,15 +43,15 @@ pub(super) trait Float: Element + Output + Sized {
         columns: Range<usize>,
     ) -> Option<Seen>;
 
-    /// Tries to write the mean of those columns of terms in plain `f64`, and returns whether each is certain;
-    /// else they are void.
+    /// Tries to write the mean of those columns of terms in plain `f64`, and returns which are void; `None`
+    /// if all are.
     fn try_mean(
         trial: &Trial,
         terms: &[Term<'_, Self>],
         first: usize,
         room: &mut TrialRoom,
         out: &mut [Self],
-    ) -> bool;
+    ) -> Option<Doubts>;
 }
 
 /// A type that quotients are written as.
@@ -96,7 +96,7 @@ macro_rules! float {
                 first: usize,
                 room: &mut TrialRoom,
                 out: &mut [Self],
-            ) -> bool {
+            ) -> Option<Doubts> {
                 $mean(trial, terms, first, room, out)
             }
         }
@@ -116,7 +116,7 @@ macro_rules! float {
 float!(f16, 2, divide_narrow, narrow::<f16>, f16::to_f64, narrow_mean);
 float!(bf16, 2, divide_narrow, narrow::<bf16>, bf16::to_f64, narrow_mean);
 float!(f32, 2, divide_narrow, narrow::<f32>, f64::from, narrow_mean);
-float!(f64, 3, divide_wide, Divisor::nearest, f64::from, |_, _, _, _, _| false);
+float!(f64, 3, divide_wide, Divisor::nearest, f64::from, |_, _, _, _, _| None);
 
 fn narrow<T: Narrow>(divisor: &Divisor, sum: f64, rest: f64) -> Option<T> {
     divisor.stand_in(sum, rest).map(T::from_stand_in)
@@ -128,8 +128,8 @@ fn narrow_mean<E: Element + Narrow>(
     first: usize,
     room: &mut TrialRoom,
     out: &mut [E],
-) -> bool {
-    trial.run(Variant::best(), terms, first, room, out)
+) -> Option<Doubts> {
+    Some(trial.run(Variant::best(), terms, first, room, out))
 }
 
 /// `Σ w_i x_i` for each element.
@@ -324,13 +324,20 @@ pub(super) fn mean_of<E: Float>(
         let mut room = TrialRoom::default();
         for (index, out) in out.chunks_mut(BLOCK).enumerate() {
             let start = first + index * BLOCK;
-            let tried = |trial| E::try_mean(trial, plan.terms(), start, &mut room, out);
-            if trial.as_ref().is_some_and(tried) {
-                continue;
+            let tried = trial.as_ref();
+            let tried =
+                tried.and_then(|tried| E::try_mean(tried, plan.terms(), start, &mut room, out));
+            let all = 0..out.len();
+            let mut exactly = |columns: Range<usize>| {
+                let out = &mut out[columns.clone()];
+                let columns = start + columns.start..start + columns.end;
+                let block = BlockRef { columns, held: &held, components: &[] };
+                folder.fold_and_finish(&block, &mut finisher, out);
+            };
+            match tried {
+                Some(doubts) => doubts.columns().for_each(exactly),
+                None => exactly(all),
             }
-            let columns = start..start + out.len();
-            let block = BlockRef { columns, held: &held, components: &[] };
-            folder.fold_and_finish(&block, &mut finisher, out);
         }
     });
     Ok(())
