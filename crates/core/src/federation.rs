@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Kind, What};
+use crate::event::{Event, Interest, Kind, What};
 use crate::executor;
 use crate::hash::Hash;
 use crate::journal::Run;
@@ -123,6 +123,12 @@ impl Federation {
         handler: impl Fn(&Event) -> Result<(), executor::Error> + Send + Sync + 'static,
     ) {
         self.handlers.add(kind, Arc::new(handler));
+    }
+
+    /// Lets [`Handle::events`] tell of these kinds, too, in operations started from now on: it tells of what
+    /// somebody wanted to hear of when the operation started.
+    pub fn watch(&self, interest: Interest) {
+        self.handlers.watch(interest);
     }
 
     /// Starts a broadcast; wait for it through the handle.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
 
-use crate::event::{Kind, What};
+use crate::event::{Event, Kind, What};
 use crate::operation::{Key, OperationId};
 use crate::operations;
 use crate::outcome::{Outcome, Record};
@@ -35,6 +36,15 @@ impl Handle<'_> {
         Ok(self.federation.operations.cancel(self.operation).await?)
     }
 
+    /// The operation's events as a stream, from its beginning, however late this is called; the last is its end.
+    /// They are those that handlers are registered for, and those of [`Federation::watch`].
+    ///
+    /// No handler runs for it, and it releases nothing: wait for the handle as well. It gives an error, and ends,
+    /// where the runtime does.
+    pub fn events(&self) -> BoxStream<'static, Result<Event, operations::Error>> {
+        self.federation.operations.events(self.operation)
+    }
+
     /// Waits for the operation's end, running handlers on the way.
     ///
     /// # Errors
@@ -47,7 +57,7 @@ impl Handle<'_> {
     }
 
     pub(super) async fn ended(self) -> Result<Ended, Error> {
-        let mut events = self.federation.operations.events(self.operation);
+        let mut events = self.events();
         let mut handler = None;
         let mut ended = None;
         while let Some(event) = events.next().await {

@@ -38,6 +38,8 @@ impl Drop for Inside {
 #[derive(Default)]
 pub(super) struct Handlers {
     registered: Mutex<Vec<(Kind, Arc<Handler>)>>,
+    /// What is heard of without a handler.
+    watched: Mutex<Interest>,
 }
 
 /// So many handlers were registered when an operation started: it is told to no others.
@@ -54,11 +56,17 @@ impl Handlers {
         self.lock().push((kind, handler));
     }
 
-    /// Those who are registered now, and what they want to hear of.
+    /// Wants to hear of these kinds from now on, without a handler.
+    pub(super) fn watch(&self, interest: Interest) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        *watched = watched.union(interest);
+    }
+
+    /// Those who are registered now, and what is to be heard of.
     pub(super) fn known(&self) -> (Known, Interest) {
+        let watched = *self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let registered = self.lock();
-        let interest =
-            registered.iter().fold(Interest::default(), |all, (kind, _)| all.with(*kind));
+        let interest = registered.iter().fold(watched, |all, (kind, _)| all.with(*kind));
         (Known(registered.len()), interest)
     }
 

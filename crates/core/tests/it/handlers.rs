@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use flare_core::component::ComponentSpec;
-use flare_core::event::{Event, Kind, What};
+use flare_core::event::{Event, Interest, Kind, What};
 use flare_core::federation::{Error, Federation};
 use flare_core::names::{Name, Rank};
 use flare_core::operation::{Gather, OperationSpec, StateAccess};
 use flare_core::outcome::{Cause, Weight};
 use flare_core::tensor::{TensorData, Tensors};
-use futures::FutureExt;
 use futures::executor::block_on;
+use futures::stream::BoxStream;
+use futures::{FutureExt, TryStreamExt};
 
 use crate::direct::Direct;
 use crate::world::{World, train};
@@ -66,6 +67,34 @@ fn events_come_in_order_and_again_in_the_journaled_order_when_a_run_goes_on() {
     once.sort();
     again.sort();
     assert_eq!(once, again);
+}
+
+#[test]
+fn events_are_a_stream_too_of_what_is_watched() {
+    let world = World::new(3);
+    for again in [false, true] {
+        let federation = world.open(&answering());
+        let unwatched = block_on(federation.broadcast(labelled("before"))).unwrap();
+        federation.watch(Interest::default().with(Kind::Reply).with(Kind::Failure));
+        let handle = block_on(federation.broadcast(labelled("watched"))).unwrap();
+        let (early, before) = (handle.events(), unwatched.events());
+        let kinds = |events: BoxStream<'static, Result<Event, _>>| {
+            let events = block_on(events.try_collect::<Vec<Event>>()).unwrap();
+            assert!(events.iter().all(|event| event.replayed == again));
+            let mut kinds: Vec<Kind> = events.iter().map(Event::kind).collect();
+            assert_eq!(kinds.pop(), Some(Kind::OperationEnded));
+            kinds.sort_unstable_by_key(|kind| format!("{kind:?}"));
+            kinds
+        };
+        let heard = kinds(early);
+        assert_eq!(heard, [Kind::Failure, Kind::Reply, Kind::Reply]);
+        // However late it is asked for, and whoever else listened.
+        assert_eq!(kinds(handle.events()), heard);
+        assert_eq!(kinds(before), []);
+        block_on(unwatched.wait()).unwrap();
+        let counted = block_on(handle.wait()).unwrap().record.counted().len();
+        assert_eq!(counted, 2);
+    }
 }
 
 #[test]
