@@ -210,11 +210,11 @@ impl OperationSpec {
         }
     }
 
-    /// Whether the clock decides who counts (contract 10).
-    pub fn is_timed(&self) -> bool {
+    /// Whether the clock decides who counts when so many clients are asked (contract 10).
+    pub fn is_timed(&self, asked: usize) -> bool {
         let by_course = match self.course {
             Course::Broadcast => false,
-            Course::Send => matches!(&self.targets, Targets::Listed(names) if names.len() > 1),
+            Course::Send => asked > 1,
             Course::Relay { on_failure } => on_failure == RelayFailure::Skip,
         };
         by_course || self.policy.is_timed()

@@ -225,7 +225,7 @@ impl Gathering {
             task: Arc::clone(&self.task.name),
             digest: self.digest.clone(),
             unit,
-            timed: self.spec.is_timed(),
+            timed: self.spec.is_timed(self.selected.len()),
             deadline_anew: self.is_anew && self.spec.policy.deadline.is_some(),
             ends,
             duration: Duration::ZERO,

@@ -27,6 +27,8 @@ pub(crate) struct Direct {
     /// What a client sends instead of a file of tensors.
     forged: BTreeMap<Rank, Bytes>,
     is_silent: bool,
+    /// Answers that are held back until they are asked for.
+    held_back: Option<Mutex<Vec<Vec<Event>>>>,
     /// So many fetches find nothing.
     losses: Mutex<u32>,
     /// Replies ride in their announcements: they are checked one by one, in the order in which they come.
@@ -53,6 +55,7 @@ impl Direct {
             weigh: Box::new(|_| Weight::Count(1)),
             forged: BTreeMap::new(),
             is_silent: false,
+            held_back: None,
             losses: Mutex::default(),
             is_inline: false,
             sender,
@@ -76,6 +79,30 @@ impl Direct {
         let mut direct = Self::made(|_, _| Ok(0.0));
         direct.is_silent = true;
         Arc::new(direct)
+    }
+
+    /// Everybody answers with 1, but not before [`Direct::answer`]; then in the order of the tasks.
+    pub(crate) fn waiting() -> Arc<Self> {
+        let mut direct = Self::made(|_, _| Ok(1.0));
+        direct.held_back = Some(Mutex::default());
+        direct.is_inline = true;
+        Arc::new(direct)
+    }
+
+    /// Sends the answers that were held back.
+    pub(crate) fn answer(&self) {
+        let held_back =
+            self.held_back.iter().flat_map(|it| std::mem::take(&mut *it.lock().unwrap()));
+        held_back.for_each(|events| self.sender.unbounded_send(events).unwrap());
+    }
+
+    /// Each client answers with this number or error, and replies are checked in the order in which they come:
+    /// the last client's first.
+    pub(crate) fn in_order(
+        answer: impl Fn(Rank) -> Result<f32, &'static str> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let answer = move |_: &Task, rank| answer(rank).map_err(|why| Cause::Error(why.into()));
+        Arc::new(Self { is_inline: true, ..Self::made(answer) })
     }
 
     /// One client sends these bytes as its tensors, and everybody else answers with 1; the last client
@@ -144,7 +171,10 @@ impl Transport for Direct {
         self.started_from.lock().unwrap().extend(to.iter().map(|to| to.state));
         let mut dispatched = self.dispatched.lock().unwrap();
         dispatched.extend(to.iter().map(|to| (task.key.to_string(), to.rank)));
-        self.sender.unbounded_send(events).unwrap();
+        match &self.held_back {
+            Some(held_back) => held_back.lock().unwrap().push(events),
+            None => self.sender.unbounded_send(events).unwrap(),
+        }
     }
 
     fn cancel(&self, _: OperationId, _: &[Rank]) {}

@@ -7,7 +7,7 @@ use flare_core::event::{Event, Interest, Kind, What};
 use flare_core::federation::{Error, Federation};
 use flare_core::names::{Name, Rank};
 use flare_core::operation::{Gather, OperationSpec, StateAccess};
-use flare_core::outcome::{Cause, Weight};
+use flare_core::outcome::Weight;
 use flare_core::tensor::{TensorData, Tensors};
 use futures::executor::block_on;
 use futures::stream::BoxStream;
@@ -18,13 +18,6 @@ use crate::world::{World, train};
 
 fn labelled(label: &str) -> OperationSpec {
     OperationSpec { label: Some(Name::new(label).unwrap()), ..train(0.0) }
-}
-
-fn answering() -> Arc<Direct> {
-    Direct::new(|_, rank| match rank.0 {
-        1 => Err(Cause::Error("down".into())),
-        rank => Ok(rank as f32),
-    })
 }
 
 type Heard = Arc<Mutex<Vec<String>>>;
@@ -49,24 +42,47 @@ fn hear(federation: &Federation, kind: Kind, heard: &Heard) {
 fn events_come_in_order_and_again_in_the_journaled_order_when_a_run_goes_on() {
     let world = World::new(3);
     let told = || {
-        let federation = world.open(&answering());
+        let failing = |rank: Rank| if rank == Rank(1) { Err("down") } else { Ok(1.0) };
+        let federation = world.open(&Direct::in_order(failing));
         let heard = Heard::default();
         for kind in [Kind::OperationEnded, Kind::Reply, Kind::Failure, Kind::OperationStarted] {
             hear(&federation, kind, &heard);
         }
-        block_on(federation.broadcast_and_wait(labelled("train-1"))).unwrap();
+        let outcome = block_on(federation.broadcast_and_wait(labelled("train-1"))).unwrap();
+        let ends: Vec<u32> = outcome.record.ends.iter().map(|end| end.rank.0).collect();
+        // The failure needs no check; of the others the last was the first to answer.
+        assert_eq!(ends, [1, 2, 0]);
         std::mem::take(&mut *heard.lock().unwrap())
     };
     let first = told();
     assert_eq!(first.first().map(String::as_str), Some("started train-1"));
     assert_eq!(first.last().map(String::as_str), Some("ended train-1"));
     assert_eq!(first.len(), 5, "{first:?}");
-    let mut again: Vec<String> = told();
-    assert!(again.iter().all(|event| event.ends_with(" again")), "{again:?}");
-    let mut once: Vec<String> = first.iter().map(|event| format!("{event} again")).collect();
-    once.sort();
-    again.sort();
-    assert_eq!(once, again);
+    let again = [
+        "started train-1 again",
+        "failure client-1: the learner failed: down again",
+        "reply client-2 again",
+        "reply client-0 again",
+        "ended train-1 again",
+    ];
+    assert_eq!(told(), again);
+    assert_eq!(told(), again);
+    assert!(again.iter().all(|event| first.contains(&event.replace(" again", ""))), "{first:?}");
+}
+
+#[test]
+fn a_handle_that_is_dropped_cancels_nothing() {
+    let world = World::remembering(2);
+    let transport = Direct::waiting();
+    let federation = world.open(&transport);
+    drop(block_on(federation.broadcast(labelled("dropped"))).unwrap());
+    let waited = block_on(federation.broadcast(labelled("waited"))).unwrap();
+    transport.answer();
+    assert!(block_on(waited.wait()).is_ok());
+    // What was never waited for ended as well, and by replies.
+    let again = world.open(&Direct::silent());
+    let outcome = block_on(again.broadcast_and_wait(labelled("dropped"))).unwrap();
+    assert_eq!((outcome.replayed, outcome.record.counted().len()), (true, 2));
 }
 
 #[test]

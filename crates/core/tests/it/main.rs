@@ -17,6 +17,7 @@ mod reference;
 mod restarts;
 mod runtime;
 mod seeds;
+mod specs;
 mod states;
 mod sums;
 mod tensors;

@@ -166,6 +166,33 @@ fn a_timed_run_is_replayed_from_its_record_to_the_same_bits() {
 }
 
 #[test]
+fn a_run_is_exact_only_if_no_round_of_any_of_its_parts_was_timed() {
+    let relay = |on_failure: &str| {
+        let controller = format!("kind = \"relay\"\non_failure = \"{on_failure}\"\nrounds = 4");
+        FIXED.replace("kind = \"fedavg\"\nrounds = 4", &controller)
+    };
+    let minimum =
+        FIXED.replace("evaluate.every = 0", "evaluate.every = 0\nreplies.min_replies = 3");
+    // Here nobody fails and nobody is late: whether the clock may decide is what counts.
+    for (text, exact) in [(relay("end"), true), (relay("skip"), false), (minimum, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        interrupted(loaded(&text), out(folder.path()), 2);
+        let parts = [resume(folder.path()), resume(folder.path())];
+        for (part, options) in parts.into_iter().enumerate() {
+            let summary = run(loaded(&text), options).unwrap();
+            assert_eq!((summary.exact, summary.trained == 0), (exact, part == 1), "{text}");
+            let json = serde_json::to_value(&summary).unwrap();
+            let receipt = std::fs::read(folder.path().join(run::RECEIPT_FILE)).unwrap();
+            let receipt: Json = serde_json::from_slice(&receipt).unwrap();
+            assert_eq!((&json["exact"], &receipt["exact"]), (&exact.into(), &exact.into()));
+            let cohort = rows(folder.path(), run::COHORT_FILE);
+            assert_eq!(cohort.len(), 4);
+            assert!(cohort.iter().all(|row| row["timed"] == !exact), "{text}");
+        }
+    }
+}
+
+#[test]
 fn injected_faults_come_from_the_seed() {
     let text = format!("{FIXED}\n[faults]\nfail = {{ share = 0.4 }}");
     let of = |workers: usize| {

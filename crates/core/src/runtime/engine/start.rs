@@ -159,7 +159,7 @@ impl Engine {
             operation,
             course: gathering.spec.course,
             policy: gathering.spec.policy.clone(),
-            timed: gathering.spec.is_timed(),
+            timed: gathering.spec.is_timed(selected.len()),
             selected,
             kept,
         };
