@@ -42,6 +42,28 @@ fn the_golden_rounds_hold_through_the_whole_runtime() {
     );
 }
 
+/// One round from a model of zeros over two clients, who come to 1 and 2 examples.
+fn one_round(settings: &str, tell: fn(usize) -> Vec<f64>) -> Vec<f64> {
+    let unit = told(move |_, rank| (tell(rank), 1 + rank as u64));
+    let zeros = vector("x", &vec![0.0; tell(0).len()]);
+    let model =
+        World::new(2, zeros, unit).run(fedavg(&format!("rounds = 1\n{settings}"))).unwrap().model;
+    model.slice::<f64>("x").unwrap().to_vec()
+}
+
+#[test]
+fn what_both_clients_have_is_their_mean_and_momentum_begins_with_the_mean() {
+    let same = |_| vec![0.1, -0.3, 1e-300, 7.0];
+    assert_eq!(one_round("", same), same(0));
+    let replies = |rank: usize| {
+        let replies = [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [29.0, 23.0, 19.0, 17.0, 13.0, 11.0]];
+        replies[rank].to_vec()
+    };
+    let thirds = [59.0, 48.0, 41.0, 38.0, 31.0, 28.0].map(|sum| sum / 3.0);
+    assert_eq!(one_round("", replies), thirds);
+    close(&one_round("optimizer.kind = \"fedavgm\"", replies), &thirds);
+}
+
 #[test]
 fn equal_weights_are_asked_for_and_a_learner_that_does_not_heed_is_named() {
     let run = |heeds: bool| {

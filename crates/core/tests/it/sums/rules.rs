@@ -180,6 +180,11 @@ fn metrics_are_means_of_f64() {
     metric.add(count(1), f64::INFINITY).unwrap();
     assert_eq!(metric.mean().map(f64::to_bits), Some(0x7FF8_0000_0000_0000));
     assert_eq!(metric.add(Weight::real(1.0).unwrap(), 1.0), Err(Error::MixedWeights));
+    let mut losses = ScalarSum::new();
+    for (examples, loss) in [(1, 2.0), (2, 1.0), (1, 2.0)] {
+        losses.add(count(examples), loss).unwrap();
+    }
+    assert_eq!(losses.mean(), Some(1.5));
 }
 
 /// Threads that take the jobs from both ends, so that their order is not the columns'.
