@@ -7,7 +7,7 @@ use flare_core::event::{Event, Interest, Kind, What};
 use flare_core::federation::{Error, Federation};
 use flare_core::names::{Name, Rank};
 use flare_core::operation::{Gather, OperationSpec, StateAccess};
-use flare_core::outcome::Weight;
+use flare_core::outcome::{Cause, Weight};
 use flare_core::tensor::{TensorData, Tensors};
 use futures::executor::block_on;
 use futures::stream::BoxStream;
@@ -18,6 +18,13 @@ use crate::world::{World, train};
 
 fn labelled(label: &str) -> OperationSpec {
     OperationSpec { label: Some(Name::new(label).unwrap()), ..train(0.0) }
+}
+
+fn answering() -> Arc<Direct> {
+    Direct::new(|_, rank| match rank.0 {
+        1 => Err(Cause::Error("down".into())),
+        rank => Ok(rank as f32),
+    })
 }
 
 type Heard = Arc<Mutex<Vec<String>>>;
