@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flare_core::executor::{Error, Task, Update};
 use flare_core::fault::Faults;
 use flare_core::metric::{Direction, Metric};
-use flare_core::names::Name;
+use flare_core::names::{MAX_TEXT_NAME_BYTES, Name};
 use flare_core::outcome::Weight;
 use flare_core::tensor::{DType, Float, TensorInfo, Tensors};
 use half::{bf16, f16};
@@ -78,10 +78,9 @@ fn check_metrics(metrics: &[Measure]) -> Result<(), Faults> {
         let path = |field: &str| format!("[{index}].{field}");
         let some = !measure.values.is_empty();
         faults.expect(some, &path("values"), "[]", "at least one value");
-        if let Err(fault) = Metric::new(&measure.name, 0.0, 0.0, measure.direction) {
-            let name = format_args!("{:?}", measure.name);
-            faults.expect(false, &path("name"), name, fault.to_string());
-        }
+        let fits = Metric::new(&measure.name, 0.0, 0.0, measure.direction).is_ok();
+        let expected = format!("1 to {MAX_TEXT_NAME_BYTES} bytes without control characters");
+        faults.expect(fits, &path("name"), format_args!("{:?}", measure.name), expected);
     }
     faults.result()
 }

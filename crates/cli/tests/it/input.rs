@@ -262,6 +262,49 @@ fn names_that_could_be_paths_options_or_lines_of_a_log() {
     }
 }
 
+/// The other names, for which there is no rule: of a data set, of the metric that decides, of a tensor. They are shown
+/// escaped wherever they come up, and none becomes a path.
+#[test]
+fn c071_names_without_a_rule_are_shown_escaped_and_become_no_path() {
+    let softmax = "kind = \"softmax-regression\"\ndata = NAME\n[[model";
+    let csv = "[data]\npath = \"data.csv\"\nformat = \"csv\"\nlabel = \"y\"\n";
+    let (head, tensor) = FIXED.split_once("kind = \"fixed\"").unwrap();
+    let tensor = tensor.split_once("[[model").unwrap().1;
+    let jobs = [
+        format!("{head}{softmax}{tensor}{csv}"),
+        FIXED.replace("rounds = 3", "rounds = 3\nbest.metric = NAME"),
+        FIXED.replace("name = \"accuracy\"", "name = NAME"),
+        FIXED.replace("name = \"weights\"", "name = NAME"),
+    ];
+    let names = ["../../../tmp/escaped", "--help", "a\\u0000b", "x\\n{\\\"level\\\":1}\\u001b[2J"];
+    for name in names.into_iter().chain(["safe\\u202Elmot.boj", "<script>alert(1)</script>"]) {
+        for job in &jobs {
+            let place = Place::with_job(&job.replace("NAME", &format!("\"{name}\"")));
+            place.write("data.csv", "x,y\n1,0\n2,1\n3,0\n4,1\n");
+            let said = [run(&place), place.flare(&["model", "show", "out/model.safetensors"])];
+            for ended in said {
+                assert!(matches!(ended.code, Some(0..=2)), "{name}: {ended}");
+                let harmless = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+                assert!(ended.stderr.chars().all(harmless), "{name}: {ended}");
+                assert!(ended.stdout.chars().all(harmless), "{name}: {ended}");
+            }
+            let within = |file: &String| {
+                file.starts_with("out/") || file.contains("job.toml") || file == "data.csv"
+            };
+            assert!(place.files().iter().all(within), "{name}: {:?}", place.files());
+            assert!(
+                !place.files().iter().any(|file| file.contains("escaped")),
+                "{:?}",
+                place.files()
+            );
+            assert!(!place.read_if_there("out/report.html").contains("<script>"), "{name}");
+            let rows = place.read_if_there("out/metrics.jsonl");
+            let is_json = |row: &str| serde_json::from_str::<serde_json::Value>(row).is_ok();
+            assert!(rows.lines().all(is_json), "{name}: {rows}");
+        }
+    }
+}
+
 #[test]
 fn a_file_name_with_escapes_is_shown_harmlessly() {
     let ended = Place::new().flare(&["run", "a\u{1b}[2J\nb.toml"]);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Fault;
 use crate::random::{OperationKey, Stream, StreamId};
-use crate::tensor::{self, DType, Layout, Tensors, TensorsMut};
+use crate::tensor::{self, DType, Layout, MAX_NAME, MAX_RANK, Tensors, TensorsMut};
 
 /// The largest initial model that a job describes, in bytes.
 pub const MAX_MODEL_BYTES: usize = 64 << 30;
@@ -151,12 +151,18 @@ impl TensorSpec {
 
     fn faults(&self, index: usize, faults: &mut Vec<Fault>) {
         let path = |field: &str| format!("model.tensors[{index}].{field}");
-        if let Err(error) = Layout::new([self.described()]) {
-            faults.push(Fault::new(
-                path("shape"),
-                format_args!("{:?}", self.shape),
-                error.to_string(),
-            ));
+        let (name, dtype, shape) = self.described();
+        let fits = |name, shape| Layout::new([(name, dtype, shape)]).is_ok();
+        if !fits(name, Vec::new()) {
+            let expected = format!(
+                "1 to {MAX_NAME} bytes without control characters, and not \"__metadata__\""
+            );
+            faults.push(Fault::new(path("name"), format_args!("{name:?}"), expected));
+        }
+        if !fits("tensor", shape) {
+            let expected =
+                format!("at most {MAX_RANK} dimensions, and no more bytes than can be addressed");
+            faults.push(Fault::new(path("shape"), format_args!("{:?}", self.shape), expected));
         }
         let Init::Normal(deviation) = self.init else { return };
         if !deviation.is_finite() || deviation < 0.0 {

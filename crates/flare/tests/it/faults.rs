@@ -118,8 +118,8 @@ fn numbers_that_do_not_go_together_are_found() {
     refused(
         &GOOD.replace("[2, 3]", "[4611686018427387904, 4]"),
         expect![[r#"
-        job.toml: 1 fault
-          model.tensors[0].shape = [4611686018427387904, 4]: expected tensor "w": shape [4611686018427387904, 4] of F32 has more bytes than can be addressed"#]],
+            job.toml: 1 fault
+              model.tensors[0].shape = [4611686018427387904, 4]: expected at most 64 dimensions, and no more bytes than can be addressed"#]],
     );
     refused(
         &GOOD.replace("[2, 3]", "[1099511627776]"),

@@ -120,18 +120,24 @@ fn c071_the_other_names_of_a_job_are_refused_or_shown_escaped() {
             assert!(rule || known, "{error}");
             check_shown(&error.to_string(), faults.len());
         }
-        // A metric or a tensor may have any name that its own rule lets through; it is no path and no option.
+        // A tensor or a metric may have any name that is text: it is no path and no option.
         let metric =
             "[learner]\nkind = 'fixed'\n[[learner.metrics]]\nname = NAME\nvalues = []\n[[model";
-        for job in [
-            job("[learner]\nkind = \"toy\"\n[[model", metric),
-            job(
-                "name = \"w\"\nshape = [2, 3]",
-                "name = NAME\nshape = [2, 3]\ninit = { normal = -1.0 }",
+        let drawn = "name = NAME\nshape = [2, 3]\ninit = { normal = -1.0 }";
+        let is_text = (1..=255).contains(&name.len()) && !name.contains(char::is_control);
+        for (path, fault, job) in [
+            (
+                "learner.metrics[0].name",
+                "values",
+                job("[learner]\nkind = \"toy\"\n[[model", metric),
             ),
+            ("model.tensors[0].name", "init.normal", job("name = \"w\"\nshape = [2, 3]", drawn)),
         ] {
             let error = parse(&job).unwrap_err();
             let job::Error::Invalid { faults, .. } = &error else { panic!("{error}") };
+            let refused = faults.iter().any(|fault| fault.path == path);
+            assert_eq!((refused, faults.len()), (!is_text, 2 - usize::from(is_text)), "{error}");
+            assert!(faults.iter().any(|one| one.path.ends_with(fault)), "{error}");
             check_shown(&error.to_string(), faults.len());
         }
     }
