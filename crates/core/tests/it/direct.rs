@@ -89,6 +89,15 @@ impl Direct {
         Arc::new(direct)
     }
 
+    /// As [`Direct::new`], but nothing comes before [`Direct::answer`].
+    pub(crate) fn holding_back(
+        answer: impl Fn(&Task, Rank) -> Result<f32, Cause> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let mut direct = Self::made(answer);
+        direct.held_back = Some(Mutex::default());
+        Arc::new(direct)
+    }
+
     /// Sends the answers that were held back.
     pub(crate) fn answer(&self) {
         let held_back =

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flare_core::event::{Kind, What};
+use flare_core::executor::Task;
 use flare_core::journal::answered;
 use flare_core::names::{Name, Rank};
 use flare_core::operation::{OnFailure, OperationSpec, ReplyPolicy};
@@ -80,10 +81,14 @@ fn strict(label: &str) -> OperationSpec {
 
 /// Everybody answers, but client 1 fails in these operations.
 fn failing_in(labels: &'static [&'static str]) -> Arc<Direct> {
-    Direct::new(move |task, rank| match labels.contains(&&*task.key.to_string()) {
+    Direct::new(move |task, rank| answer(labels, task, rank))
+}
+
+fn answer(labels: &[&str], task: &Task, rank: Rank) -> Result<f32, Cause> {
+    match labels.contains(&&*task.key.to_string()) {
         true if rank == Rank(1) => Err(Cause::Error("no disk".into())),
         _ => Ok(1.0),
-    })
+    }
 }
 
 #[test]
@@ -128,9 +133,14 @@ fn a_failure_that_was_the_last_is_run_again_and_then_stays_as_it_ended() {
 #[test]
 fn of_two_that_failed_at_once_each_is_run_again() {
     let world = World::remembering(2);
+    // Nobody answers before both were started.
+    let failing_in = |labels: &'static [&'static str]| {
+        Direct::holding_back(move |task, rank| answer(labels, task, rank))
+    };
     let both = |transport: &Arc<Direct>, order: [&str; 2]| {
         let federation = world.open(transport);
         let started = order.map(|label| block_on(federation.broadcast(strict(label))).unwrap());
+        transport.answer();
         started.map(|handle| block_on(handle.wait()).map(|outcome| outcome.replayed).ok())
     };
     assert_eq!(both(&failing_in(&["a", "b"]), ["a", "b"]), [None, None]);
