@@ -1,6 +1,7 @@
 //! What happens in a run, for handlers, progress displays and logs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::names::{Name, Rank};
 use crate::operation::{Key, OperationId};
@@ -15,6 +16,8 @@ pub enum Kind {
     Failure,
     /// A learner reported progress.
     Progress,
+    /// Nothing was heard of a running client for [`Options::idle`](crate::runtime::Options::idle).
+    Stalled,
     /// A client came for the first time; those who are there when a run begins are told with its first operation.
     Joined,
     /// A client left.
@@ -100,6 +103,16 @@ pub enum What {
         /// How much of the task is done, 0 to 1.
         done: f32,
     },
+    /// Nothing was heard of a client that carries out a task: told once for each silence, and not replayed. Its
+    /// learner may be at work all the same; only a deadline ends it (contract 36).
+    Stalled {
+        /// The operation.
+        operation: OperationId,
+        /// The client.
+        client: Name,
+        /// For how long, at least.
+        idle: Duration,
+    },
     /// A client came for the first time, left, or came back.
     Presence {
         /// Which of the three.
@@ -137,6 +150,7 @@ impl Event {
             What::Reply { .. } => Kind::Reply,
             What::Failure { .. } => Kind::Failure,
             What::Progress { .. } => Kind::Progress,
+            What::Stalled { .. } => Kind::Stalled,
             What::Presence { kind, .. } | What::Round { kind, .. } => *kind,
             What::OperationStarted { .. } => Kind::OperationStarted,
             What::OperationEnded { .. } => Kind::OperationEnded,

@@ -1,6 +1,7 @@
 //! The seam between a controller and whoever carries out its operations.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -138,6 +139,16 @@ pub enum Error {
     Unknown {
         /// The operation.
         operation: OperationId,
+    },
+    /// A client would be given up before its silence is told.
+    #[error(
+        "idle ({idle:?}) is longer than the lease of the clients ({lease:?}): lower the one, or raise the other"
+    )]
+    Idle {
+        /// After how long a silence is told.
+        idle: Duration,
+        /// After how long an absent client is given up.
+        lease: Duration,
     },
     /// The run's memory failed; the run ends, and nothing was released.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -147,6 +148,17 @@ pub enum FetchError {
 pub trait Transport: Send + Sync + 'static {
     /// The clients that are there now.
     fn present(&self) -> Vec<Rank>;
+
+    /// How long an absent client keeps its place; `None` where clients are gone with their process only.
+    fn lease(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The tasks that have an executor at this moment, and perhaps some that had one; `None` where every task has
+    /// one from its dispatch on. What waits for its turn is silent, and not stalled.
+    fn at_work(&self) -> Option<Vec<TaskId>> {
+        None
+    }
 
     /// Sends a task to clients; returns at once.
     fn dispatch(&self, task: &Arc<Task>, to: &[Assignment]);

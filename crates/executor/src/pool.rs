@@ -193,6 +193,17 @@ impl Handle {
         self.shared.release_states(operation, counted);
     }
 
+    /// What each worker is at, or was at last.
+    pub fn at_work(&self) -> Vec<TaskId> {
+        let mut tasks = Vec::new();
+        self.shared.each_seat(|seat| {
+            if let (Some(work), Some(rank)) = (&seat.work, seat.rank) {
+                tasks.push(TaskId { operation: work.operation(), stop: work.stop(), rank });
+            }
+        });
+        tasks
+    }
+
     /// How many replies, and bytes of them, are in the making, held or fetched.
     pub fn in_use(&self) -> (usize, u64) {
         self.shared.permits.in_use()

@@ -60,6 +60,10 @@ impl Work {
         self.task.operation
     }
 
+    pub(crate) fn stop(&self) -> u32 {
+        self.task.stop
+    }
+
     pub(crate) fn task_id(&self, rank: Rank) -> TaskId {
         TaskId { operation: self.task.operation, stop: self.task.stop, rank }
     }

@@ -26,6 +26,7 @@ use std::num::NonZeroUsize;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flare_core::component::{self, ComponentSpec, ExecutorFactory, Registry, Role};
 use flare_core::executor::{Executor, Learner, LearnerExecutor};
@@ -100,6 +101,7 @@ pub struct Options {
     out: Option<PathBuf>,
     durability: Durability,
     hold: Hold,
+    idle: Duration,
     accept_units: bool,
     registry: Registry,
 }
@@ -131,6 +133,7 @@ impl Options {
             out: None,
             durability: Durability::default(),
             hold: Hold::default(),
+            idle: runtime::IDLE,
             accept_units: false,
             registry: crate::registry(),
         }
@@ -203,6 +206,14 @@ impl Options {
     /// How much is kept of what clients reply, and where.
     pub fn hold(self, hold: Hold) -> Self {
         Self { hold, ..self }
+    }
+
+    /// After how long a client at work of which nothing is heard is told as stalled ([`Kind::Stalled`]); 30 s unless
+    /// it is said here. Only a deadline ends it.
+    ///
+    /// [`Kind::Stalled`]: crate::event::Kind::Stalled
+    pub fn idle(self, idle: Duration) -> Self {
+        Self { idle, ..self }
     }
 
     /// The components that may be asked for by name.
@@ -302,6 +313,7 @@ pub fn local(options: Options) -> Result<Local, Error> {
     let runtime = runtime::Options {
         registry: options.registry,
         hold_bytes: options.hold.bytes,
+        idle: options.idle,
         accept_units: options.accept_units,
         ..runtime::Options::default()
     };

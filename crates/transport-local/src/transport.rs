@@ -115,6 +115,10 @@ impl Transport for LocalTransport {
         self.side.roster.ranks().collect()
     }
 
+    fn at_work(&self) -> Option<Vec<TaskId>> {
+        Some(self.handle().at_work())
+    }
+
     fn dispatch(&self, task: &Arc<Task>, to: &[Assignment]) {
         let (begins, waker) = self.side.dispatch(task, to);
         wake(waker);

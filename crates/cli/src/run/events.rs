@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use flare::job::Loaded;
-use flare::names::{Rank, Roster};
+use flare::names::{Name, Rank, Roster};
 use flare::operation::Key;
-use flare::outcome::{ClientEnd, End, Record};
+use flare::outcome::{Cause, ClientEnd, End, Record};
 use flare::run::{Phase, SoFar, Summary};
 use serde_json::{Value, json};
 
@@ -61,6 +62,27 @@ pub(super) fn operation_started(key: &Key, selected: &[Rank], replayed: bool) ->
         "operation": key.to_string(),
         "clients": selected.len(),
         "replayed": replayed,
+    })
+}
+
+/// A client failed in an operation.
+pub(super) fn client_failed(operation: &str, client: &Name, cause: &Cause, again: bool) -> Value {
+    json!({
+        "event": "client-failed",
+        "operation": operation,
+        "client": client.as_str(),
+        "cause": cause.to_string(),
+        "replayed": again,
+    })
+}
+
+/// Nothing is heard of a client.
+pub(super) fn stalled(operation: &str, client: &Name, idle: Duration) -> Value {
+    json!({
+        "event": "stalled",
+        "operation": operation,
+        "client": client.as_str(),
+        "seconds": idle.as_secs_f64(),
     })
 }
 

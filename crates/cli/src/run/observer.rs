@@ -1,12 +1,15 @@
 //! Hears what happens in a run, and shows it: to people on standard error, to programs on standard output.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use flare::event::{Event, Kind, What};
 use flare::job::Loaded;
-use flare::names::Roster;
-use flare::outcome::{End, Record};
+use flare::names::{Name, Roster};
+use flare::operation::OperationId;
+use flare::outcome::{Cause, Record};
 use flare::run::{Interrupt, Observer, Phase, SoFar};
 use flare::shown;
 use serde_json::Value;
@@ -32,6 +35,8 @@ struct State {
     display: Display,
     roster: Option<Roster>,
     round: Option<Round>,
+    /// The keys of the operations in flight.
+    keys: BTreeMap<OperationId, String>,
     /// Why standard output takes no more.
     broken: Option<Failure>,
 }
@@ -45,7 +50,8 @@ impl Watcher {
         display: Display,
         interrupt: Interrupt,
     ) -> Self {
-        let state = State { display, roster: None, round: None, broken: None };
+        let state =
+            State { display, roster: None, round: None, keys: BTreeMap::new(), broken: None };
         Self {
             job: job.clone(),
             out: args.folder().cloned(),
@@ -110,9 +116,20 @@ impl Watcher {
             }
             state.round.iter_mut().for_each(|known| known.take(record, &roster));
         }
+    }
+
+    /// A failure is told as it happens: the others may be at work for long.
+    fn failed(&self, state: &mut State, key: &str, client: &Name, cause: &Cause, replayed: bool) {
+        self.emit(state, || events::client_failed(key, client, cause, replayed));
+        state.display.answered();
         if !replayed {
-            state.note_failures(record, &roster);
+            state.display.note(&shown(&format!("{key}: {client}: {cause}")).to_string());
         }
+    }
+
+    fn stalled(&self, state: &mut State, key: &str, client: &Name, idle: Duration) {
+        self.emit(state, || events::stalled(key, client, idle));
+        state.display.note(&shown(&words::stalled(key, client, idle)).to_string());
     }
 }
 
@@ -132,14 +149,24 @@ impl Observer for Watcher {
         match &event.what {
             What::Round { kind: Kind::RoundStarted, round } => self.started(state, *round),
             What::Round { round, .. } => self.ended(state, *round, so_far),
-            What::OperationStarted { key, selected, .. } => {
+            What::OperationStarted { operation, key, selected } => {
+                state.keys.insert(*operation, key.to_string());
                 self.emit(state, || events::operation_started(key, selected, event.replayed));
                 state.display.asked(&key.to_string(), selected.len());
             }
             What::OperationEnded { record } => {
+                state.keys.remove(&record.operation);
                 self.operation_ended(state, record, event.replayed, so_far);
             }
-            What::Reply { .. } | What::Failure { .. } => state.display.answered(),
+            What::Reply { .. } => state.display.answered(),
+            What::Failure { operation, client, cause } => {
+                let key = state.key(*operation);
+                self.failed(state, &key, client, cause, event.replayed);
+            }
+            What::Stalled { operation, client, idle } => {
+                let key = state.key(*operation);
+                self.stalled(state, &key, client, *idle);
+            }
             What::Progress { .. } | What::Presence { .. } => {}
         }
     }
@@ -154,12 +181,7 @@ impl Observer for Watcher {
 }
 
 impl State {
-    fn note_failures(&mut self, record: &Record, roster: &Roster) {
-        for end in &record.ends {
-            if let End::Failed(cause) = &end.end {
-                let what = format!("{}: {}: {cause}", record.key, roster.name(end.rank));
-                self.display.note(&shown(&what).to_string());
-            }
-        }
+    fn key(&self, operation: OperationId) -> String {
+        self.keys.get(&operation).cloned().unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use flare::job::Loaded;
+use flare::names::Name;
 use flare::run::Phase;
 use flare::shown;
 
@@ -42,6 +43,14 @@ pub(super) fn round(round: &Round) -> String {
     parts.join(", ")
 }
 
+/// Nothing is heard of a client.
+pub(super) fn stalled(operation: &str, client: &Name, idle: Duration) -> String {
+    let silent = seconds(idle);
+    format!(
+        "{operation}: {client}: nothing heard of it for {silent}; only a deadline of the job would end it"
+    )
+}
+
 /// What the run is busy with besides its rounds.
 pub(super) fn phase(phase: Phase) -> Option<&'static str> {
     match phase {
@@ -74,6 +83,17 @@ pub(super) fn counted(number: u64, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silence_is_told_with_operation_client_and_time() {
+        let client = Name::new("client-3").expect("a name");
+        let told = stalled("train-2", &client, Duration::from_secs(30));
+        assert!(told.starts_with("train-2: client-3: nothing heard of it for 30.00 s;"), "{told}");
+        let event = super::super::events::stalled("train-2", &client, Duration::from_secs(30));
+        let fields =
+            r#"{"client":"client-3","event":"stalled","operation":"train-2","seconds":30.0}"#;
+        assert_eq!(event.to_string(), fields);
+    }
 
     #[test]
     fn numbers_have_a_unit_that_fits() {

@@ -170,6 +170,15 @@ impl Active {
         (&self.seats, &self.order)
     }
 
+    pub(super) fn tasks(&self) -> Vec<TaskId> {
+        let task = |(at, seat): (u32, &Seat)| TaskId {
+            operation: self.operation,
+            stop: self.stop(at),
+            rank: seat.rank,
+        };
+        (0..).zip(&self.seats).map(task).collect()
+    }
+
     pub(super) fn seat(&self, task: TaskId) -> Option<&Seat> {
         self.position(task).map(|at| &self.seats[at as usize])
     }

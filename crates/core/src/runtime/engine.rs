@@ -90,7 +90,8 @@ impl Engine {
     }
 
     pub(super) fn next_tick(&self) -> Option<Timestamp> {
-        self.machine.next_tick()
+        let silences = self.gatherings.values().filter_map(|open| open.silence.as_ref()?.next());
+        silences.chain(self.machine.next_tick()).min()
     }
 
     pub(super) fn take_jobs(&mut self) -> Vec<Job> {
@@ -238,6 +239,7 @@ impl Engine {
                 let ranks = gathering.selected.to_vec();
                 self.effects.push(Effect::Cancel { operation: *operation, ranks });
             }
+            gathering.silence = None;
             gathering.fail(error);
         }
     }

@@ -25,6 +25,7 @@ use super::check::Rules;
 use super::engine::hold::wanted;
 use super::machine::Verdict;
 use super::replies::Replies;
+use super::silence::Silence;
 use super::told::Told;
 
 /// Folds of fewer bytes than this are done at once; longer ones where blocking is allowed.
@@ -97,6 +98,8 @@ pub(super) struct Gathering {
     /// The first counted reply: all others must agree with it.
     first: Option<(Rank, Layout, Weight)>,
     pub(super) told: Told,
+    /// Where somebody wants to hear of stalled clients.
+    pub(super) silence: Option<Silence>,
     pub(super) over: bool,
 }
 
@@ -142,6 +145,7 @@ impl Gathering {
             record: None,
             first: None,
             told: Told::default(),
+            silence: None,
             over: false,
         }
     }
@@ -284,6 +288,7 @@ impl Gathering {
         self.record = Some(Arc::clone(&record));
         self.tell(Event { replayed, what: What::OperationEnded { record } });
         self.over = true;
+        self.silence = None;
         self.told.end(Ok(()));
     }
 

@@ -92,6 +92,11 @@ impl Machine {
         self.operations.get(&operation).map(Active::seats)
     }
 
+    /// The tasks of an operation, one for each of its targets.
+    pub fn tasks(&self, operation: OperationId) -> Vec<TaskId> {
+        self.operations.get(&operation).map(Active::tasks).unwrap_or_default()
+    }
+
     /// Whether a task's reply is awaited.
     pub fn expects(&self, task: TaskId) -> bool {
         self.status(task) == Some(&Status::Running)

@@ -14,6 +14,7 @@ mod ledger;
 pub mod machine;
 mod presence;
 mod replies;
+mod silence;
 mod targets;
 mod told;
 mod used;
@@ -23,6 +24,7 @@ mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -70,6 +72,9 @@ pub struct Seams {
 /// What [`Options::hold_bytes`] is by default: 32 GiB.
 pub const HOLD_BYTES: u64 = 32 << 30;
 
+/// What [`Options::idle`] is by default: 30 s.
+pub const IDLE: Duration = Duration::from_secs(30);
+
 /// How a runtime behaves.
 #[derive(Clone)]
 pub struct Options {
@@ -78,6 +83,10 @@ pub struct Options {
     /// How many bytes of replies the operations in flight may keep that have no aggregator (contract 17). One
     /// whose replies will not fit, each taken as large as its task, is refused at its start.
     pub hold_bytes: u64,
+    /// After how long a silence of a client that carries out a task is told as stalled, within a fifteenth of it
+    /// (contract 36). Where clients have a lease ([`Transport::lease`]), it is no longer than that; in one process
+    /// they have none, since a client is gone with the process only.
+    pub idle: Duration,
     /// The aggregators that operations may name.
     pub registry: Registry,
     /// Filters on tasks as they leave.
@@ -98,6 +107,7 @@ impl Default for Options {
         Self {
             limits: Limits::default(),
             hold_bytes: HOLD_BYTES,
+            idle: IDLE,
             registry: Registry::new(),
             task_out,
             reply_in,
@@ -127,7 +137,8 @@ impl<T: Transport> Runtime<T> {
     /// Opens a run: begins it, or goes on with what the journal knows of it.
     ///
     /// # Errors
-    /// When the journal cannot be read or written, or belongs to another run.
+    /// When the journal cannot be read or written, or belongs to another run; when `idle` is longer than the lease
+    /// of the transport's clients.
     pub fn open(
         run: Run,
         transport: Arc<T>,
@@ -135,6 +146,10 @@ impl<T: Transport> Runtime<T> {
         seams: Seams,
         options: Options,
     ) -> Result<Arc<Self>, Error> {
+        let idle = options.idle;
+        if let Some(lease) = transport.lease().filter(|lease| *lease < idle) {
+            return Err(Error::Idle { idle, lease });
+        }
         let (engine, opened, unreleased) = Engine::open(run, home, options, transport.present())?;
         unreleased.tell(&*transport);
         let bell = tokio::sync::Notify::new();

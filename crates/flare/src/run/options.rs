@@ -2,8 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use flare_core::component::Registry;
+use flare_core::runtime::IDLE;
 use flare_store::Durability;
 
 use crate::session::Hold;
@@ -25,6 +27,8 @@ pub struct Options {
     pub durability: Durability,
     /// How much is kept of what clients reply, and where.
     pub hold: Hold,
+    /// After how long a client at work of which nothing is heard is told as stalled; only a deadline ends it.
+    pub idle: Duration,
     /// A file to which each train call for the federation adds a byte as it begins, made if it is not there: so
     /// calls are counted over processes that are killed.
     pub count_calls: Option<PathBuf>,
@@ -42,6 +46,7 @@ impl Default for Options {
             accept_units: false,
             durability: Durability::default(),
             hold: Hold::default(),
+            idle: IDLE,
             count_calls: None,
             registry: crate::registry(),
         }

@@ -130,6 +130,7 @@ fn runtime_options(
         cohort,
         accept_units: options.accept_units,
         hold_bytes: options.hold.bytes,
+        idle: options.idle,
         ..runtime::Options::default()
     })
 }

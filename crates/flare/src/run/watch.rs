@@ -15,10 +15,11 @@ use super::rows::Rows;
 use super::{History, Observer, Phase, REPORT_FILE, SoFar};
 use crate::report::{self, Report};
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Reply,
     Kind::Failure,
     Kind::Progress,
+    Kind::Stalled,
     Kind::Joined,
     Kind::Left,
     Kind::Back,

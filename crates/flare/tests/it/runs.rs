@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use flare::event::{Event, Kind, What};
 use flare::job::{self, Loaded, Overrides};
@@ -268,6 +269,37 @@ fn an_interrupt_stops_learners_that_sleep_at_once() {
     // The learners would sleep for ten minutes; this test's own patience is far less.
     let error = run.execute(Arc::new(AtStart(interrupt.clone())), &interrupt).unwrap_err();
     assert!(matches!(error, Error::Interrupted { .. }), "{error}");
+}
+
+/// Notes which clients are told as stalled, and interrupts the run.
+struct UntilStalled(Interrupt, Mutex<Vec<String>>);
+
+impl Observer for UntilStalled {
+    fn event(&self, event: &Event, _: &SoFar) {
+        if let What::Stalled { client, .. } = &event.what {
+            self.1.lock().unwrap().push(client.to_string());
+            self.0.set();
+        }
+    }
+}
+
+#[test]
+fn a_learner_that_hangs_is_told_as_stalled_and_who_waits_for_a_worker_is_not() {
+    let text = FIXED
+        .replace(
+            "kind = \"fixed\"\nscale = 1.0\noffset = 1.0\n",
+            "kind = \"sleepy\"\ndelay = 600\n",
+        )
+        .replace("[learner.clients.client-1]\noffset = 4.0\n", "");
+    let idle = Duration::from_millis(20);
+    let workers = NonZeroUsize::new(2);
+    let run = Run::prepare(loaded(&text), Options { idle, workers, ..Options::default() }).unwrap();
+    let interrupt = Interrupt::new();
+    let watch = Arc::new(UntilStalled(interrupt.clone(), Mutex::default()));
+    let error = run.execute(Arc::clone(&watch) as _, &interrupt).unwrap_err();
+    assert!(matches!(error, Error::Interrupted { .. }), "{error}");
+    let stalled = watch.1.lock().unwrap().clone();
+    assert!(!stalled.is_empty() && stalled.iter().all(|name| name != "client-2"), "{stalled:?}");
 }
 
 /// A controller that returns while an operation is in flight.

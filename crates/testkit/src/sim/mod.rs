@@ -169,6 +169,11 @@ impl Sim {
         &self.log
     }
 
+    /// The clients.
+    pub fn roster(&self) -> &Roster {
+        &self.world.setup.roster
+    }
+
     /// The present.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -102,6 +103,10 @@ impl SimTransport {
 impl Transport for SimTransport {
     fn present(&self) -> Vec<Rank> {
         self.world.state().present(self.world.setup.roster.len())
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        Some(self.world.setup.lease)
     }
 
     fn dispatch(&self, task: &Arc<Task>, to: &[Assignment]) {

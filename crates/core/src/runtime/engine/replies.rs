@@ -16,6 +16,7 @@ use crate::transport::{self, Announcement, Assignment, TaskId, Transport};
 use super::super::check::{Checked, Fetch, NotCounted};
 use super::super::gathering::{FOLD_AT_ONCE, Fold, Gathering};
 use super::super::machine::{Effect, Input};
+use super::super::silence::Silence;
 use super::{Engine, Job};
 
 impl Engine {
@@ -69,6 +70,9 @@ impl Engine {
 
     fn progress(&mut self, task: TaskId, done: f32) {
         let Some(gathering) = self.gatherings.get_mut(&task.operation) else { return };
+        if let Some(silence) = &mut gathering.silence {
+            silence.hear(self.now, task);
+        }
         if gathering.interest.has(Kind::Progress) {
             let client = self.run.roster.name(task.rank);
             let what = What::Progress { operation: task.operation, client, done };
@@ -153,12 +157,30 @@ impl Engine {
             for effect in effects {
                 self.effect(effect, transport);
             }
+            self.tell_silences(transport);
             self.fold_what_is_ready(pool);
             if self.effects.is_empty() {
                 self.commit_what_is_due(transport);
             }
             if self.effects.is_empty() {
                 return;
+            }
+        }
+    }
+
+    /// Tells which running clients nothing was heard of for too long.
+    fn tell_silences(&mut self, transport: &dyn Transport) {
+        for (operation, gathering) in &mut self.gatherings {
+            let due = |silence: &&mut Silence| silence.next().is_some_and(|at| at <= self.now);
+            let Some(silence) = gathering.silence.as_mut().filter(due) else { continue };
+            let is_running =
+                |task: TaskId| task.operation == *operation && self.machine.expects(task);
+            let all = || self.machine.tasks(*operation);
+            let silent = silence.silent(self.now, is_running, all, transport.at_work());
+            for task in silent {
+                let (client, idle) = (self.run.roster.name(task.rank), self.options.idle);
+                let what = What::Stalled { operation: *operation, client, idle };
+                gathering.tell(Event { replayed: false, what });
             }
         }
     }
@@ -194,6 +216,12 @@ impl Engine {
         ranks: &[Rank],
         transport: &dyn Transport,
     ) {
+        let Some(gathering) = self.gatherings.get_mut(&operation) else { return };
+        // Of those who are asked first, the silence begins with the operation.
+        if let Some(silence) = gathering.silence.as_mut().filter(|_| gathering.started < self.now) {
+            let asked = ranks.iter().map(|rank| TaskId { operation, stop, rank: *rank });
+            asked.for_each(|task| silence.hear(self.now, task));
+        }
         let Some(gathering) = self.gatherings.get(&operation) else { return };
         let mut task = Arc::clone(&gathering.task);
         if stop > 0 {

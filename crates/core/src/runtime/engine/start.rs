@@ -18,6 +18,7 @@ use super::super::check::Rules;
 use super::super::cohort::{self, Repeated};
 use super::super::gathering::Gathering;
 use super::super::machine::{Input, Kept, Start};
+use super::super::silence::Silence;
 use super::super::targets;
 use super::Engine;
 use super::commit::tell_failure;
@@ -163,6 +164,9 @@ impl Engine {
             selected,
             kept,
         };
+        if gathering.interest.has(Kind::Stalled) {
+            gathering.silence = Some(Silence::new(self.now, self.options.idle));
+        }
         self.gatherings.insert(operation, gathering);
         self.tell_joined();
         self.step(Input::Start(start));

@@ -90,7 +90,8 @@ fn open(sim: &Sim, scene: &Scene, cohort: Option<&Cohort>) -> Result<Federation,
         roster: Roster::counted(scene.program.clients).unwrap(),
         units: Vec::new(),
     };
-    let options = Options { limits: scene.limits, cohort: cohort.cloned(), ..Options::default() };
+    let (limits, cohort) = (scene.limits, cohort.cloned());
+    let options = Options { limits, cohort, idle: scene.lease, ..Options::default() };
     Ok(Federation::new(Runtime::open(run, sim.transport(), sim.home(), sim.seams(), options)?))
 }
 

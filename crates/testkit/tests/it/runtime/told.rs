@@ -7,33 +7,42 @@ use std::time::Duration;
 use flare_core::Hash;
 use flare_core::clock::Timestamp;
 use flare_core::event::{Event, Kind, What};
+use flare_core::executor::{self, Context, Executor, Reply, Task};
 use flare_core::federation::Federation;
 use flare_core::journal::{Run, RunId};
 use flare_core::names::{Name, Roster};
 use flare_core::operation::{OperationSpec, ReplyPolicy, TaskSpec};
-use flare_core::outcome::{End, Outcome};
+use flare_core::operations::Error;
+use flare_core::outcome::{End, Outcome, Weight};
 use flare_core::runtime::{Options, Runtime};
 use flare_testkit::sim::faults::{Fault, Op};
-use flare_testkit::sim::{Setup, Sim};
+use flare_testkit::sim::{Setup, Sim, SimTransport};
 
 use super::unit::{floats, unit};
 
 /// What handlers heard.
 type Heard = Arc<Mutex<Vec<Event>>>;
 
-/// Opens the run of two clients, and hears all events of some kinds.
-fn open(sim: &Sim, kinds: &[Kind]) -> (Federation, Heard) {
+/// After how many milliseconds a silence is told, unless a test says otherwise.
+const IDLE: u64 = 40;
+
+fn runtime(sim: &Sim, idle: u64) -> Result<Arc<Runtime<SimTransport>>, Error> {
     let run = Run {
         id: RunId(1),
         job: Name::new("job").unwrap(),
         job_hash: Hash::of([]),
         seed: 0,
-        roster: Roster::counted(2).unwrap(),
+        roster: sim.roster().clone(),
         units: Vec::new(),
     };
-    let options = Options::default();
-    let opened = Runtime::open(run, sim.transport(), sim.home(), sim.seams(), options);
-    let federation = Federation::new(opened.unwrap());
+    let idle = Duration::from_millis(idle);
+    let options = Options { idle, ..Options::default() };
+    Runtime::open(run, sim.transport(), sim.home(), sim.seams(), options)
+}
+
+/// Opens the run of two clients, and hears all events of some kinds.
+fn open(sim: &Sim, kinds: &[Kind]) -> (Federation, Heard) {
+    let federation = Federation::new(runtime(sim, IDLE).unwrap());
     let heard = Heard::default();
     for kind in kinds {
         let heard = Arc::clone(&heard);
@@ -108,4 +117,92 @@ fn who_is_left_out_by_the_decision_is_told_once_too() {
     sim.run(federation.broadcast_and_wait(ask("double", 300))).unwrap();
     let heard: Vec<Kind> = heard.lock().unwrap().iter().map(Event::kind).collect();
     assert_eq!(heard, [Kind::Failure, Kind::OperationEnded]);
+}
+
+/// Who was told as stalled by then.
+fn stalled(heard: &Heard) -> Vec<String> {
+    let told = |event: &Event| match &event.what {
+        What::Stalled { client, idle, .. } => {
+            assert_eq!((*idle, event.replayed), (Duration::from_millis(IDLE), false));
+            client.to_string()
+        }
+        other => panic!("{other:?}"),
+    };
+    heard.lock().unwrap().iter().map(told).collect()
+}
+
+#[test]
+fn a_silence_is_told_when_it_is_idle_and_once_and_ended_by_the_deadline_only() {
+    let mut setup = Setup::new(Roster::counted(2).unwrap(), unit());
+    setup.faults = vec![Op { at: 0, client: 1, fault: Fault::Delay(60_000) }];
+    let sim = Sim::new(setup);
+    let (federation, heard) = open(&sim, &[Kind::Stalled]);
+    let mut asked = pin!(federation.broadcast_and_wait(ask("double", 10_000)));
+    for (millis, told) in [(IDLE - 1, 0), (IDLE, 1), (9_999, 1)] {
+        assert!(sim.run_until(asked.as_mut(), at(millis)).is_none(), "only the deadline ends it");
+        assert_eq!(stalled(&heard), ["client-1"; 1][..told], "after {millis} ms");
+    }
+    let outcome: Outcome = sim.run(asked).unwrap();
+    assert_eq!(outcome.record.duration, Duration::from_secs(10));
+    assert_eq!(outcome.record.counted().len(), 1);
+    sim.kill_runtime();
+
+    // It is nothing that a run is a function of: nobody hears of it again.
+    let (again, heard) = open(&sim, &[Kind::Stalled]);
+    assert!(sim.run(again.broadcast_and_wait(ask("double", 10_000))).unwrap().replayed);
+    assert_eq!(stalled(&heard), [""; 0]);
+}
+
+#[test]
+fn who_makes_progress_is_silent_from_then_on() {
+    let moving = || -> Box<dyn Executor> { Box::new(Moving) };
+    let mut setup = Setup::new(Roster::counted(1).unwrap(), Arc::new(moving));
+    setup.faults = vec![Op { at: 0, client: 0, fault: Fault::Delay(60_000) }];
+    setup.work = Duration::from_millis(38);
+    let sim = Sim::new(setup);
+    let (federation, heard) = open(&sim, &[Kind::Stalled, Kind::Progress]);
+    let mut asked = pin!(federation.broadcast_and_wait(ask("move", 10_000)));
+    let mut heard_of = None;
+    for millis in 1..200 {
+        assert!(sim.run_until(asked.as_mut(), at(millis)).is_none());
+        let kinds: Vec<Kind> = heard.lock().unwrap().iter().map(Event::kind).collect();
+        match (&kinds[..], heard_of) {
+            ([], None) => {}
+            ([Kind::Progress], heard) => heard_of = heard.or(Some(millis)),
+            ([Kind::Progress, Kind::Stalled], Some(heard)) => {
+                assert_eq!(millis, heard + IDLE, "told once, {IDLE} ms after its progress");
+                assert!(heard > 1, "it made progress after it was asked");
+                return;
+            }
+            other => panic!("{other:?} after {millis} ms"),
+        }
+    }
+    panic!("it was not told");
+}
+
+/// Says that it makes progress, and answers what it was asked.
+struct Moving;
+
+impl Executor for Moving {
+    fn setup(&mut self, _: &mut Context<'_>) -> Result<(), executor::Error> {
+        Ok(())
+    }
+
+    fn execute(&mut self, task: &Task, ctx: &mut Context<'_>) -> Result<Reply, executor::Error> {
+        ctx.progress(0.5);
+        let output = task.input.clone();
+        Ok(Reply { output, weight: Weight::Count(1), metrics: Vec::new() })
+    }
+}
+
+#[test]
+fn a_client_is_not_given_up_before_its_silence_is_told() {
+    let sim = slow(&[]);
+    assert!(runtime(&sim, 50).is_ok());
+    match runtime(&sim, 51).map(drop) {
+        Err(Error::Idle { idle, lease }) => {
+            assert_eq!((idle, lease).0.as_millis(), 51, "{lease:?}")
+        }
+        other => panic!("{other:?}"),
+    }
 }
