@@ -150,6 +150,12 @@ fn head(log: &[Seen], reader: OperationId, rank: Rank) -> Option<OperationId> {
     released.into_iter().rfind(wrote)
 }
 
+/// The mean of the metric "state" of each operation that succeeded, by its key.
+pub(crate) fn metrics(log: &[Seen]) -> BTreeMap<String, f64> {
+    let succeeded = records(log).filter(|record| record.result.is_ok());
+    succeeded.map(|record| (record.key.to_string(), record.metrics["state"].value)).collect()
+}
+
 /// What of a run's records is a function of job, seed and cohorts: no times, no attempts, no order.
 pub(crate) fn essence(log: &[Seen]) -> BTreeMap<Key, String> {
     let essence = |record: &Record| {

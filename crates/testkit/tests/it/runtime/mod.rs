@@ -1,5 +1,6 @@
 //! The whole runtime over the simulated transport: faults, restarts of either side, and one result.
 
+mod by_hand;
 mod check;
 mod kept;
 mod program;
@@ -129,9 +130,12 @@ fn exact_rounds_give_one_result_whatever_happens_on_the_way() {
         let program = Program::exact(&mut stream);
         let mut calm = Scene::draw(program.clone(), 0, &mut stream, 0);
         calm.faults.clear();
+        let expected = by_hand::expected(&program);
         let wild = Scene::draw(program, seed + 1, &mut stream, 12);
         check(seed, wild, |wild| {
             let (calm, wild) = (play(&calm, None), play(wild, None));
+            assert_eq!(calm.model, expected.model, "the model, computed by hand");
+            assert_eq!(check::metrics(&calm.log), expected.metrics, "metrics, computed by hand");
             check::log(&calm.log);
             check::log(&wild.log);
             assert_eq!(wild.model, calm.model, "the model");
