@@ -43,11 +43,11 @@ pub(super) enum Fault {
     None,
     /// Killed at this many random moments, each time started again with `--resume`.
     Kills(u32),
-    /// A third of the clients answers up to 8 ms late, some fifty times what its task takes, in any order.
+    /// A third of the clients answers up to 5 ms late, some thirty times what its task takes, in any order.
     Delays,
 }
 
-const DELAYS: &str = "faults.delay={ share = 0.3, seconds = [0.0, 0.008] }";
+const DELAYS: &str = "faults.delay={ share = 0.3, seconds = [0.0, 0.005] }";
 
 pub(super) const DIGITS: Job =
     Job { name: "digits", path: "examples/digits/job.toml", controller: "fedavg" };
