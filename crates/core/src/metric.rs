@@ -10,7 +10,8 @@ use crate::names::MAX_TEXT_NAME_BYTES;
 /// Most metrics in one reply.
 pub const MAX_METRICS: usize = 10_000;
 
-/// Whether a larger or a smaller value of a metric is better.
+/// Whether a larger or a smaller value of a metric is better. Where clients whose replies count do not agree on
+/// it for metrics of one name, the operation fails and names both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {

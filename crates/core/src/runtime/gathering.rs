@@ -1,7 +1,7 @@
 //! What the runtime holds of one operation besides the machine's seats: replies on their way into the
 //! result, and those who listen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use crate::clock::Timestamp;
 use crate::event::{Event, Interest, What};
 use crate::executor::Task;
 use crate::hash::Hash;
-use crate::metric::{Direction, MeanMetric, Metrics};
 use crate::names::{Rank, Roster};
 use crate::operation::{Gather, Key, OperationId, OperationSpec, SpecDigest};
 use crate::operations::Error;
@@ -24,6 +23,7 @@ use crate::transport::TaskId;
 use super::check::Rules;
 use super::engine::hold::wanted;
 use super::machine::Verdict;
+use super::metrics;
 use super::replies::Replies;
 use super::silence::Silence;
 use super::told::Told;
@@ -233,25 +233,10 @@ impl Gathering {
             deadline_anew: self.is_anew && self.spec.policy.deadline.is_some(),
             ends,
             duration: Duration::ZERO,
-            metrics: self.metrics(),
+            metrics: metrics::means(self.replies.counted()),
             total_weight: self.total_weight(),
             result,
         }
-    }
-
-    /// Metrics over the replies that count: exact means, each rounded once.
-    pub(super) fn metrics(&self) -> Metrics {
-        let mut sums: BTreeMap<Arc<str>, (Direction, ScalarSum)> = BTreeMap::new();
-        for metric in self.replies.counted().flat_map(|reply| reply.metrics.iter()) {
-            let fresh = || (metric.direction, ScalarSum::new());
-            let (_, sum) = sums.entry(Arc::clone(&metric.name)).or_insert_with(fresh);
-            let weight = Weight::real(metric.weight).expect("metrics were checked on arrival");
-            sum.add(weight, metric.value).expect("all weights of metrics are real");
-        }
-        let mean = |(name, (direction, sum)): (_, (_, ScalarSum))| {
-            Some((name, MeanMetric { value: sum.mean()?, weight: sum.total(), direction }))
-        };
-        sums.into_iter().filter_map(mean).collect()
     }
 
     /// Total weight of the replies that count; 0 where their kinds of weight differ.

@@ -12,6 +12,7 @@ mod gathering;
 mod heads;
 mod ledger;
 pub mod machine;
+mod metrics;
 mod presence;
 mod replies;
 mod silence;

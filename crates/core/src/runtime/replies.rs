@@ -50,6 +50,11 @@ impl Replies {
         self.counted.iter().map(|(_, reply)| reply)
     }
 
+    /// The same, with who sent them.
+    pub(super) fn counted_by(&self) -> impl Iterator<Item = &(Rank, CountedReply)> {
+        self.counted.iter()
+    }
+
     pub(super) fn last_counted(&self) -> Option<&(Rank, CountedReply)> {
         self.counted.last()
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use flare_core::Hash;
 use flare_core::executor::Task;
 use flare_core::journal;
+use flare_core::metric::Metric;
 use flare_core::names::Rank;
 use flare_core::operation::{OperationId, StateAccess};
 use flare_core::outcome::{Cause, Weight};
@@ -24,6 +25,7 @@ type Answer = dyn Fn(&Task, Rank) -> Result<f32, Cause> + Send + Sync;
 pub(crate) struct Direct {
     answer: Box<Answer>,
     weigh: Box<dyn Fn(Rank) -> Weight + Send + Sync>,
+    measure: Box<dyn Fn(Rank) -> Vec<Metric> + Send + Sync>,
     /// What a client sends instead of a file of tensors.
     forged: BTreeMap<Rank, Bytes>,
     is_silent: bool,
@@ -53,6 +55,7 @@ impl Direct {
         Self {
             answer: Box::new(answer),
             weigh: Box::new(|_| Weight::Count(1)),
+            measure: Box::new(|_| Vec::new()),
             forged: BTreeMap::new(),
             is_silent: false,
             held_back: None,
@@ -138,6 +141,20 @@ impl Direct {
         Arc::new(direct)
     }
 
+    /// The first so many clients answer with 1 and report these metrics, the others fail; client 0 weighs 100.
+    pub(crate) fn measuring(
+        answering: u32,
+        measure: impl Fn(Rank) -> Vec<Metric> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let mut direct = Self::made(move |_, rank| match rank.0 < answering {
+            true => Ok(1.0),
+            false => Err(Cause::Error("down".into())),
+        });
+        direct.weigh = Box::new(|rank| Weight::Count(if rank.0 == 0 { 100 } else { 1 }));
+        direct.measure = Box::new(measure);
+        Arc::new(direct)
+    }
+
     /// Operation and client of each task, in the order in which they were asked.
     pub(crate) fn dispatched(&self) -> Vec<(String, Rank)> {
         self.dispatched.lock().unwrap().clone()
@@ -155,7 +172,7 @@ impl Direct {
         let announcement = Announcement {
             attempt: 1,
             weight: (self.weigh)(rank),
-            metrics: Box::default(),
+            metrics: (self.measure)(rank).into(),
             headers: Box::default(),
             tensors: Hash::of(&encoded),
             bytes: encoded.len() as u64,

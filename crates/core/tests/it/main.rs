@@ -11,6 +11,7 @@ mod handlers;
 mod header;
 mod hold;
 mod learner;
+mod metrics;
 mod python;
 mod random;
 mod reference;

@@ -11,6 +11,7 @@ use crate::transport::Transport;
 
 use super::super::gathering::Gathering;
 use super::super::machine::{Seat, Verdict};
+use super::super::metrics;
 use super::Engine;
 
 impl Engine {
@@ -65,6 +66,9 @@ impl Engine {
         };
         if let Some(failure) = failure(gathering, causes, &self.run.roster) {
             return Ok(Err(failure));
+        }
+        if let Some(fault) = metrics::opposed(gathering.replies.counted_by(), &self.run.roster) {
+            return Ok(Err(Failure::Aggregate(fault)));
         }
         match gathering.finished.take() {
             None => Ok(Ok(Gathered::Replies)),
