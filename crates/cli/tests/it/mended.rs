@@ -33,13 +33,14 @@ name = "bias"
 shape = [2]
 "#;
 
-fn stop_after_a_round(place: &Place, args: &[&str]) {
+/// Whether it was stopped in time.
+fn stop_after_a_round(place: &Place, args: &[&str]) -> bool {
     let mut child = place.command(args).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("\"round-ended\"")));
     kill_process(Pid::from_raw(child.id().try_into().unwrap()).unwrap(), Signal::INT).unwrap();
     lines.for_each(drop);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    child.wait().unwrap().code() == Some(130)
 }
 
 #[test]
@@ -48,7 +49,12 @@ fn a_run_that_failed_goes_on_by_resume_to_the_same_model_when_the_cause_is_mende
     place.write("data.csv", "x,y\n1,0\n2,1\n3,0\n4,1\n5,0\n6,1\n");
     let run = |more: &str| place.flare(&["run", "job.toml", "--json", "--quiet", more]);
     let undisturbed = run("--out=whole").well().summary();
-    stop_after_a_round(&place, &["run", "job.toml", "--json", "--quiet", "--out=out"]);
+    // A machine that is busy elsewhere may see the last round before the signal: then it is tried once more.
+    let stopped = (0..5).any(|_| {
+        drop(fs::remove_dir_all(place.path("out")));
+        stop_after_a_round(&place, &["run", "job.toml", "--json", "--quiet", "--out=out"])
+    });
+    assert!(stopped, "no run was stopped before its last round");
 
     // What the clients keep is gone for a while, as if it lay on a disk that is not there.
     let (states, aside) = (place.path("out/states"), place.path("aside"));
