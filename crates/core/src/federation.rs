@@ -4,6 +4,7 @@ mod handle;
 mod handlers;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -24,7 +25,7 @@ use crate::value::{self, Value};
 
 pub use handle::Handle;
 
-use handle::Ended;
+use handle::{Ended, Open};
 use handlers::{Handlers, Known};
 
 /// Why a call on the federation gave no outcome.
@@ -85,7 +86,7 @@ pub struct Federation {
     operations: Arc<dyn Operations>,
     model: Tensors,
     handlers: Handlers,
-    open: Mutex<BTreeMap<OperationId, Key>>,
+    open: Mutex<BTreeMap<OperationId, Open>>,
 }
 
 impl Federation {
@@ -235,9 +236,11 @@ impl Federation {
         }
         let (known, interest) = self.handlers.known();
         let (operation, key) = self.operations.start(spec, interest).await?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.insert(operation, key.clone());
-        Ok(Handle { federation: self, operation, key, known })
+        let handled = Arc::new(AtomicUsize::new(0));
+        let open = Open { key, known, handled };
+        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(operation, open.clone());
+        Ok(Handle { federation: self, operation, open })
     }
 
     /// The counted replies of an operation without aggregator, by rank. Each is fetched when it is asked
@@ -343,16 +346,22 @@ impl Federation {
         })
     }
 
-    /// Ends what the controller left open: each is cancelled and named.
+    /// Ends what the controller left open: each is cancelled and named, and its handlers run to its end.
     ///
     /// # Errors
-    /// When one cannot be cancelled.
+    /// When one cannot be cancelled, or a handler fails.
     pub async fn close(&self) -> Result<Vec<Key>, Error> {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         for operation in open.keys() {
             self.operations.cancel(*operation).await?;
         }
-        Ok(open.into_values().collect())
+        let mut keys = Vec::with_capacity(open.len());
+        for (operation, open) in open {
+            keys.push(open.key.clone());
+            let ended = Handle { federation: self, operation, open }.ended().await?;
+            self.finish(operation, ended, Ok(())).await?;
+        }
+        Ok(keys)
     }
 
     fn decode(&self, record: &Record, bytes: bytes::Bytes) -> Result<Tensors, Error> {

@@ -1,6 +1,7 @@
 //! An operation in flight, and how it is waited for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -18,8 +19,16 @@ use super::{Error, Federation};
 pub struct Handle<'a> {
     pub(super) federation: &'a Federation,
     pub(super) operation: OperationId,
+    pub(super) open: Open,
+}
+
+/// What is known of an operation whose end nobody took yet.
+#[derive(Clone)]
+pub(super) struct Open {
     pub(super) key: Key,
     pub(super) known: Known,
+    /// How many of its events its handlers have had: a wait that was given up is taken up there.
+    pub(super) handled: Arc<AtomicUsize>,
 }
 
 impl Handle<'_> {
@@ -60,17 +69,22 @@ impl Handle<'_> {
         let mut events = self.events();
         let mut handler = None;
         let mut ended = None;
+        let Open { key, known, handled } = self.open;
+        let mut seen = 0;
         while let Some(event) = events.next().await {
             let event = event?;
-            let fault = self.federation.handlers.call(&event, self.known).err();
-            handler = handler.or(fault.map(|fault| (event.kind(), fault)));
+            seen += 1;
+            if handled.fetch_max(seen, Ordering::Relaxed) < seen {
+                let fault = self.federation.handlers.call(&event, known).err();
+                handler = handler.or(fault.map(|fault| (event.kind(), fault)));
+            }
             if let What::OperationEnded { record } = event.what {
                 ended = Some((record, event.replayed));
             }
         }
         let stopped = || operations::Error::Stopped(": the operation's events ended early".into());
         let (record, replayed) = ended.ok_or_else(stopped)?;
-        Ok(Ended { key: self.key, record, replayed, handler })
+        Ok(Ended { key, record, replayed, handler })
     }
 }
 

@@ -330,6 +330,23 @@ fn what_a_controller_leaves_open_is_cancelled_by_name() {
     registry.add(leaves);
     let job = job::parse(text, "job.toml", &Overrides::default(), &registry).unwrap();
     let loaded = Loaded { job, folder: PathBuf::new(), origin: "job.toml".into() };
-    let summary = run(loaded, Options { registry, ..Options::default() }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let row = |run: &str| -> Json {
+        let file = folder.path().join(run).join(run::COHORT_FILE);
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    };
+    let out = Some(folder.path().join("a"));
+    let options = Options { registry, out, ..Options::default() };
+    let summary = self::run(loaded.clone(), options.clone()).unwrap();
     assert_eq!(summary.cancelled, ["forgotten"]);
+    let first = row("a");
+    assert_eq!(first["operation"], "forgotten");
+    assert_eq!(first["failure"]["kind"], "cancelled", "{first}");
+    assert_eq!(first["selected"], serde_json::json!(["client-0", "client-1"]));
+    // The record of that run is one to play it from.
+    let cohort = Some(folder.path().join("a").join(run::COHORT_FILE));
+    let again = Options { cohort, out: Some(folder.path().join("b")), ..options };
+    let again = self::run(loaded, again).unwrap();
+    assert_eq!(again.cancelled, ["forgotten"]);
+    assert_eq!(row("b")["failure"], first["failure"]);
 }
