@@ -74,16 +74,16 @@ fn ended(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.exit.code())
 }
 
-/// What the library has to say, for people, on standard error.
+/// What the library has to say, for people, on standard error: unasked only what they should know.
 fn log(verbose: u8) {
-    let level = match verbose {
-        0 => return,
-        1 => LevelFilter::INFO,
-        _ => LevelFilter::DEBUG,
-    };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(run::is_rich())
-        .init();
+    let to_people =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(run::is_rich());
+    match verbose {
+        0 => {
+            let warnings = to_people.with_max_level(LevelFilter::WARN);
+            warnings.without_time().with_target(false).init();
+        }
+        1 => to_people.with_max_level(LevelFilter::INFO).init(),
+        _ => to_people.with_max_level(LevelFilter::DEBUG).init(),
+    }
 }

@@ -86,7 +86,7 @@ impl Permits {
 
     fn say_so_once(&self, taken: &mut Taken, bytes: u64) {
         if !std::mem::replace(&mut taken.has_said_so, true) {
-            tracing::info!(
+            tracing::warn!(
                 reply_bytes = bytes,
                 at_once = taken.replies,
                 window_replies = self.replies,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use flare::tensor::{DType, Layout, Tensors};
 
-use crate::place::{FIXED, Place};
+use crate::place::{FIXED, Place, with_learner};
 
 /// A model of so many tensors, whose names are nearly as long as names may be.
 fn wide(tensors: usize) -> Layout {
@@ -102,4 +102,21 @@ fn c038_metrics_in_a_reply_have_a_limit_and_no_other_client_is_lost() {
             }
         }
     }
+}
+
+#[test]
+fn a_run_in_which_fewer_clients_train_at_once_than_there_are_workers_says_so() {
+    let said = |floats: usize| {
+        let job = with_learner("kind = \"sleepy\"\ndelay = 0.2")
+            .replace("count = 2", "count = 3")
+            .replace("rounds = 3", "rounds = 1")
+            .replace("shape = [2, 3]", &format!("shape = [{floats}]"));
+        let place = Place::with_job(&job);
+        place.flare(&["run", "job.toml", "--quiet", "--workers", "3"]).well().stderr
+    };
+    // Three replies of 40 MB are more than two, and than 64 MB.
+    let warned = said(10_000_000);
+    assert_eq!(warned.matches("fewer clients train at once").count(), 1, "{warned}");
+    assert!(warned.contains("WARN") && warned.contains("at_once=2"), "{warned}");
+    assert_eq!(said(6), "");
 }
