@@ -43,7 +43,8 @@ fn values_out_of_range_are_named() {
     assert!(fault("relay", "order", Value::List(Vec::new())).contains("order"));
     let nameless = [("name", Value::from("")), ("values", Value::List(vec![Value::Float(1.0)]))];
     let nameless = Value::List(vec![nameless.into_iter().collect()]);
-    assert!(fault("fixed", "metrics", nameless).contains("metric name"));
+    let fault = fault("fixed", "metrics", nameless);
+    assert!(fault.contains("metrics[0].name = \"\": expected 1 to 255 bytes"), "{fault}");
 }
 
 #[test]
