@@ -4,9 +4,10 @@
 //! to read what the exact mean of 100 MB is made of; at 2 MiB it takes a quarter of that, and a buffer of
 //! the round before takes none.
 //!
-//! The system starts large memory at a multiple of 2 MiB, so that the same element of ten replies falls into
-//! one set of each cache, which holds eight lines: read side by side, they drove each other out, at half the
-//! speed. Each buffer therefore begins a few pages and lines further on than the one before.
+//! The system starts large memory at a page, some systems at a multiple of 2 MiB, so that the same element of
+//! ten replies falls into one set of each cache, which holds eight lines: read side by side, they drove each
+//! other out, at half the speed in the worst case. Each buffer therefore begins a few pages and lines further on
+//! than the one before.
 //!
 //! *Invariant*: keeping a spare never raises the peak: it was in use before, and memory of another size is
 //! only asked for when it is gone.
@@ -22,7 +23,7 @@ use memmap2::MmapMut;
 /// there already, from the last user of the heap.
 pub(crate) const LARGE: usize = 4 << 20;
 
-/// How much further on a buffer begins than the one before: a page and seven lines, so that both the sets
+/// How much further on a buffer begins than the one before: two pages and seven lines, so that both the sets
 /// of lines and the ends of pages are apart.
 const SHIFT: usize = 2 * 4096 + 7 * 64;
 
