@@ -1,5 +1,6 @@
 //! The handle through which a controller sees its clients.
 
+mod error;
 mod handle;
 mod handlers;
 
@@ -18,65 +19,16 @@ use crate::journal::Run;
 use crate::names::Roster;
 use crate::operation::{Course, Gather, Key, OperationId, OperationSpec, RelayFailure};
 use crate::operations::{self, Operations};
-use crate::outcome::{Failure, Gathered, Outcome, Record, Reply};
+use crate::outcome::{Gathered, Outcome, Record, Reply};
 use crate::random::{Stream, StreamId};
-use crate::tensor::{self, Tensors};
+use crate::tensor::Tensors;
 use crate::value::{self, Value};
 
+pub use error::Error;
 pub use handle::Handle;
 
 use handle::{Ended, Open};
 use handlers::{Handlers, Known};
-
-/// Why a call on the federation gave no outcome.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The operation ran and failed.
-    #[error("operation {key}: {failure}")]
-    Failed {
-        /// The operation.
-        key: Key,
-        /// Why.
-        failure: Failure,
-    },
-    /// The operation could not be carried out.
-    #[error(transparent)]
-    Operations(#[from] operations::Error),
-    /// A handler failed; the operation's outcome stands.
-    #[error("the handler for {kind:?} events failed in operation {key}: {fault}")]
-    Handler {
-        /// What it was registered for.
-        kind: Kind,
-        /// The operation.
-        key: Key,
-        /// What it said.
-        fault: String,
-    },
-    /// A closure of the controller failed on the replies.
-    #[error("making something of the replies of operation {key}: {fault}")]
-    Closure {
-        /// The operation.
-        key: Key,
-        /// What it said.
-        fault: executor::Error,
-    },
-    /// Tensors at the run's home do not decode.
-    #[error("tensors of operation {key}: {source}")]
-    Tensors {
-        /// The operation.
-        key: Key,
-        /// What is wrong.
-        source: tensor::Error,
-    },
-    /// A checkpoint or value has another shape than asked for.
-    #[error("{what}: {source}")]
-    Value {
-        /// Which one.
-        what: String,
-        /// What is wrong.
-        source: value::Error,
-    },
-}
 
 /// A controller's view of its clients: it starts operations, waits for them, and keeps its state.
 ///

@@ -2,7 +2,7 @@
 #![allow(clippy::needless_range_loop)] // lanes and levels index several arrays alike
 
 use super::extremes::{Extremes, Masses};
-use super::lanes::{LANES, ask_ahead, product_and};
+use super::lanes::{LANES, ask_ahead, most_of_mass, product_and};
 use super::{BLOCK, Element, Scale, Span};
 use crate::variant::{Kernel, Variant};
 
@@ -72,20 +72,10 @@ impl<E: Element, const FEW: usize, const MANY: usize> Fold<'_, E, FEW, MANY> {
         if E::PIECES != 1 || !self.components.is_empty() || !(-900..=900).contains(&power) {
             return None;
         }
-        let ratio = f64::from_bits(((1023 + power) as u64) << 52) / self.most_of_mass()?;
+        let ratio = f64::from_bits(((1023 + power) as u64) << 52) / most_of_mass(self.terms)?;
         // No factors at all give no number.
         let bits = ratio.to_bits().checked_sub(f64::to_bits(1.0)).filter(|_| ratio.is_finite())?;
         Some((bits >> (52 - 23)).min(u64::from(u32::MAX / 2)) as u32)
-    }
-
-    /// What the sum of the terms of a column comes to at most, for a mass of 1: the largest factor, and what the
-    /// roundings of so many additions in `f32` may have taken from the mass. `None` if these are too many.
-    fn most_of_mass(&self) -> Option<f64> {
-        const MOST: usize = 1 << 22;
-        let largest =
-            self.terms.iter().fold(0.0, |largest: f64, term| largest.max(term.factor.abs()));
-        let slack = 1.0 + self.terms.len() as f64 * f64::from(f32::EPSILON);
-        (self.terms.len() <= MOST).then_some(largest * slack)
     }
 
     /// What is known of the sum of the terms, if the values' magnitudes are these.
@@ -100,7 +90,7 @@ impl<E: Element, const FEW: usize, const MANY: usize> Fold<'_, E, FEW, MANY> {
         // As for `f32`, but values of `FRACTION` bits are multiples of more.
         let unit = |smallest: u32| f32::last_place(smallest) + (23 - E::FRACTION as i32);
         let unit = |smallest| unit(smallest).saturating_add(self.factors.unit);
-        let bound = f64::from(mass) * self.most_of_mass().unwrap_or(f64::INFINITY);
+        let bound = f64::from(mass) * most_of_mass(self.terms).unwrap_or(f64::INFINITY);
         Span { bound, unit: smallest.map_or(i32::MAX, unit) }
     }
 }

@@ -1,4 +1,7 @@
-//! What the loops over columns share: how many advance together, and how a product is added.
+//! What the loops over columns share: how many advance together, how a product is added, and how much a sum
+//! of products can be.
+
+use super::Term;
 
 /// Columns that advance together, their sums held in registers while all terms pass by.
 pub(super) const LANES: usize = 16;
@@ -26,4 +29,13 @@ pub(super) fn ask_ahead<T>(values: &[T]) {
 #[allow(clippy::disallowed_methods)] // contract 31 allows it in the exact sums
 pub(super) fn product_and<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// What the sum of the terms of a column comes to at most, for a mass of 1: the largest factor, and what the
+/// roundings of so many additions in `f32` may have taken from the mass. `None` if these are too many.
+pub(super) fn most_of_mass<E>(terms: &[Term<'_, E>]) -> Option<f64> {
+    const MOST: usize = 1 << 22;
+    let largest = terms.iter().fold(0.0, |largest: f64, term| largest.max(term.factor.abs()));
+    let slack = 1.0 + terms.len() as f64 * f64::from(f32::EPSILON);
+    (terms.len() <= MOST).then_some(largest * slack)
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::lanes::{LANES, ask_ahead, product_and};
+use super::lanes::{LANES, ask_ahead, most_of_mass, product_and};
 use super::{BLOCK, Divisor, Element, Narrow, Term};
 use crate::variant::{Kernel, Variant};
 
@@ -15,34 +15,39 @@ use crate::variant::{Kernel, Variant};
 /// value that a column's magnitudes sum up to in `f32`, with what their roundings may have taken from it, times
 /// the largest factor, is not below `p`.
 #[derive(Debug, Clone, Copy)]
-pub struct Trial {
+pub struct Trial<'a, E> {
+    terms: &'a [Term<'a, E>],
     inverse: f64,
     /// What a quotient may be off by, for magnitudes that come to 1.
     loss: f64,
 }
 
-/// With more terms the roundings in `f32` would count.
-const MOST_TERMS: usize = 1 << 22;
-
 /// Columns that are doubted together.
 const GROUP: usize = 32;
 
-/// In which columns of a block a trial's quotients are void.
+/// In which columns of a block the quotients are void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubts {
-    /// A bit for each [`GROUP`] of columns.
+    /// A bit for each group of columns.
     groups: u32,
+    /// How many columns are a group.
+    group: usize,
     len: usize,
 }
 
 const _: () = assert!(BLOCK / GROUP <= 32);
 
 impl Doubts {
+    /// In all of so many columns, which stay together.
+    pub fn all(len: usize) -> Self {
+        Self { groups: 1, group: len.max(1), len }
+    }
+
     /// The columns to be summed by other means, from the first of the block on.
     pub fn columns(self) -> impl Iterator<Item = Range<usize>> {
-        let groups =
-            (0..self.len.div_ceil(GROUP)).filter(move |group| self.groups >> group & 1 == 1);
-        groups.map(move |group| group * GROUP..self.len.min((group + 1) * GROUP))
+        let Self { groups, group, len } = self;
+        let doubted = (0..len.div_ceil(group)).filter(move |at| groups >> at & 1 == 1);
+        doubted.map(move |at| at * group..len.min((at + 1) * group))
     }
 }
 
@@ -60,20 +65,17 @@ impl Default for TrialRoom {
     }
 }
 
-impl Trial {
-    /// A trial for terms of these factors; `None` if there are none or too many.
-    pub fn new(divisor: &Divisor, factors: impl ExactSizeIterator<Item = f64>) -> Option<Self> {
-        let terms = factors.len();
-        if !(1..=MOST_TERMS).contains(&terms) {
-            return None;
-        }
-        let largest = factors.fold(0.0, |largest: f64, factor| largest.max(factor.abs()));
-        let roundings = (terms as f64 + 8.0) * 1.001 * (f64::EPSILON / 2.0);
-        let slack = 1.0 + terms as f64 * f64::from(f32::EPSILON);
+impl<'a, E> Trial<'a, E> {
+    /// A trial for these terms; `None` if there are none or too many.
+    pub fn new(divisor: &Divisor, terms: &'a [Term<'a, E>]) -> Option<Self> {
+        let most = most_of_mass(terms).filter(|_| !terms.is_empty())?;
+        let roundings = (terms.len() as f64 + 8.0) * 1.001 * (f64::EPSILON / 2.0);
         let inverse = divisor.inverse();
-        Some(Self { inverse, loss: roundings * slack * largest * inverse })
+        Some(Self { terms, inverse, loss: roundings * most * inverse })
     }
+}
 
+impl<E: Element + Narrow> Trial<'_, E> {
     /// Writes the quotients of as many columns as `out` has, from the terms' column `first` on: the real ones
     /// rounded once, to nearest even, but for those that are returned as doubtful.
     ///
@@ -81,22 +83,20 @@ impl Trial {
     ///
     /// # Panics
     /// If `out` is longer than [`BLOCK`], or an input ends before it.
-    pub fn run<E: Element + Narrow>(
+    pub fn run(
         &self,
         variant: Variant,
-        terms: &[Term<'_, E>],
         first: usize,
         room: &mut TrialRoom,
         out: &mut [E],
     ) -> Doubts {
         assert!(out.len() <= BLOCK, "{} columns are more than a block", out.len());
-        variant.run(Run { trial: *self, terms, first, room, out })
+        variant.run(Run { trial: *self, first, room, out })
     }
 }
 
 struct Run<'r, 'a, E> {
-    trial: Trial,
-    terms: &'r [Term<'a, E>],
+    trial: Trial<'a, E>,
     first: usize,
     room: &'r mut TrialRoom,
     out: &'r mut [E],
@@ -115,12 +115,12 @@ impl<E: Element + Narrow> Kernel for Run<'_, '_, E> {
         for column in whole..len {
             self.tile::<1, FUSED>(column);
         }
-        let mut doubts = Doubts { groups: 0, len };
+        let mut doubts = Doubts { groups: 0, group: GROUP, len };
         if self.divide(0..len) {
             // Rarely: once more, to see where.
-            for (group, column) in (0..len).step_by(GROUP).enumerate() {
+            for (at, column) in (0..len).step_by(GROUP).enumerate() {
                 let doubt = self.divide(column..len.min(column + GROUP));
-                doubts.groups |= u32::from(doubt) << group;
+                doubts.groups |= u32::from(doubt) << at;
             }
         }
         doubts
@@ -133,7 +133,7 @@ impl<E: Element + Narrow> Run<'_, '_, E> {
     fn tile<const N: usize, const FUSED: bool>(&mut self, column: usize) {
         let mut sums = [-0.0; N];
         let mut masses = [0.0; N];
-        for term in self.terms {
+        for term in self.trial.terms {
             let values = &term.values[self.first + column..][..N];
             ask_ahead(values);
             for lane in 0..N {
@@ -152,7 +152,7 @@ impl<E: Element + Narrow> Run<'_, '_, E> {
     /// the least has the sum's sign.
     #[inline(always)]
     fn divide(&mut self, columns: Range<usize>) -> bool {
-        let Trial { inverse, loss } = self.trial;
+        let Trial { inverse, loss, .. } = self.trial;
         let (sums, masses) = (&self.room.sums[columns.clone()], &self.room.masses[columns.clone()]);
         let out = &mut self.out[columns];
         let mut doubts = 0u32;

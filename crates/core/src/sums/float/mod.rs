@@ -30,6 +30,9 @@ pub(super) trait Float: Element + Output + Sized {
     /// How many `f64` hold a sum, unless it needs fixed point.
     const COMPONENTS: usize;
 
+    /// How the means of a block are tried in plain `f64`; `None` where the type is too wide for that.
+    const TRY_MEAN: Option<TryMean<Self>>;
+
     /// The same number as `f64`.
     fn widen(self) -> f64;
 
@@ -42,17 +45,10 @@ pub(super) trait Float: Element + Output + Sized {
         known: (Span, Span),
         columns: Range<usize>,
     ) -> Option<Seen>;
-
-    /// Tries to write the mean of those columns of terms in plain `f64`, and returns which are void; `None`
-    /// if all are.
-    fn try_mean(
-        trial: &Trial,
-        terms: &[Term<'_, Self>],
-        first: usize,
-        room: &mut TrialRoom,
-        out: &mut [Self],
-    ) -> Option<Doubts>;
 }
+
+/// Writes the means of columns from the first of a block on, and returns which are void.
+type TryMean<E> = fn(&Trial<'_, E>, usize, &mut TrialRoom, &mut [E]) -> Doubts;
 
 /// A type that quotients are written as.
 pub(super) trait Output: Rounded {
@@ -67,6 +63,7 @@ macro_rules! float {
     ($type:ty, $components:literal, $divide:ident, $one:expr, $widen:expr, $mean:expr) => {
         impl Float for $type {
             const COMPONENTS: usize = $components;
+            const TRY_MEAN: Option<TryMean<Self>> = $mean;
 
             fn widen(self) -> f64 {
                 $widen(self)
@@ -89,16 +86,6 @@ macro_rules! float {
                 };
                 sums.add(&fold, columns.len())
             }
-
-            fn try_mean(
-                trial: &Trial,
-                terms: &[Term<'_, Self>],
-                first: usize,
-                room: &mut TrialRoom,
-                out: &mut [Self],
-            ) -> Option<Doubts> {
-                $mean(trial, terms, first, room, out)
-            }
         }
 
         impl Output for $type {
@@ -113,23 +100,22 @@ macro_rules! float {
     };
 }
 
-float!(f16, 2, divide_narrow, narrow::<f16>, f16::to_f64, narrow_mean);
-float!(bf16, 2, divide_narrow, narrow::<bf16>, bf16::to_f64, narrow_mean);
-float!(f32, 2, divide_narrow, narrow::<f32>, f64::from, narrow_mean);
-float!(f64, 3, divide_wide, Divisor::nearest, f64::from, |_, _, _, _, _| None);
+float!(f16, 2, divide_narrow, narrow::<f16>, f16::to_f64, Some(narrow_mean));
+float!(bf16, 2, divide_narrow, narrow::<bf16>, bf16::to_f64, Some(narrow_mean));
+float!(f32, 2, divide_narrow, narrow::<f32>, f64::from, Some(narrow_mean));
+float!(f64, 3, divide_wide, Divisor::nearest, f64::from, None);
 
 fn narrow<T: Narrow>(divisor: &Divisor, sum: f64, rest: f64) -> Option<T> {
     divisor.stand_in(sum, rest).map(T::from_stand_in)
 }
 
 fn narrow_mean<E: Element + Narrow>(
-    trial: &Trial,
-    terms: &[Term<'_, E>],
+    trial: &Trial<'_, E>,
     first: usize,
     room: &mut TrialRoom,
     out: &mut [E],
-) -> Option<Doubts> {
-    Some(trial.run(Variant::best(), terms, first, room, out))
+) -> Doubts {
+    trial.run(Variant::best(), first, room, out)
 }
 
 /// `Σ w_i x_i` for each element.
@@ -317,26 +303,22 @@ pub(super) fn mean_of<E: Float>(
     let chunks = output_chunks(out, plan.bytes(out.len()), pool);
     let held = Held { span: Span::NOTHING, fixed: None };
     let trial = divisor.filter(|_| plan.is_ordinary());
-    let trial = trial.and_then(|divisor| Trial::new(&divisor, plan.factors_of_terms()));
+    let trial = trial.and_then(|divisor| Trial::new(&divisor, plan.terms()));
+    let trial = trial.as_ref().zip(E::TRY_MEAN);
     for_each_item(pool, chunks, |(first, out)| {
         let mut folder = Folder::new(&plan);
         let mut finisher = Finisher::new(divisor, divider.clone());
         let mut room = TrialRoom::default();
         for (index, out) in out.chunks_mut(BLOCK).enumerate() {
             let start = first + index * BLOCK;
-            let tried = trial.as_ref();
-            let tried =
-                tried.and_then(|tried| E::try_mean(tried, plan.terms(), start, &mut room, out));
-            let all = 0..out.len();
-            let mut exactly = |columns: Range<usize>| {
-                let out = &mut out[columns.clone()];
-                let columns = start + columns.start..start + columns.end;
-                let block = BlockRef { columns, held: &held, components: &[] };
-                folder.fold_and_finish(&block, &mut finisher, out);
+            let doubts = match trial {
+                Some((trial, try_mean)) => try_mean(trial, start, &mut room, out),
+                None => Doubts::all(out.len()),
             };
-            match tried {
-                Some(doubts) => doubts.columns().for_each(exactly),
-                None => exactly(all),
+            for doubtful in doubts.columns() {
+                let columns = start + doubtful.start..start + doubtful.end;
+                let block = BlockRef { columns, held: &held, components: &[] };
+                folder.fold_and_finish(&block, &mut finisher, &mut out[doubtful]);
             }
         }
     });

@@ -74,10 +74,6 @@ impl<'a, E: Float> Plan<'a, E> {
         &self.terms
     }
 
-    pub(super) fn factors_of_terms(&self) -> impl ExactSizeIterator<Item = f64> {
-        self.terms.iter().map(|term| term.factor)
-    }
-
     /// What is known of the sum of the factors.
     pub(super) fn factors(&self) -> Span {
         self.factors

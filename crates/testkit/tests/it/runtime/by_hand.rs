@@ -52,10 +52,9 @@ pub(crate) fn expected(program: &Program) -> Expected {
                 world.train(&label("-a"), &model, first);
                 world.train(&label("-b"), &model, second)
             }
-            Step::Beside { failing, reads_first, between, again } => {
+            Step::Beside { failing, between, again, .. } => {
                 // What is started before a writer is released reads what was there before it.
                 world.look(&label("-look"), &without(&clients, failing));
-                let _ = reads_first;
                 if let Some(client) = between {
                     world.double(&label("-between"), &model, &[*client]);
                 }
